@@ -1,0 +1,276 @@
+"""Calls between services: the generated stubs and servicers, over a channel in this process or over grpc.aio.
+
+A service registers its servicers once, at an `RpcServer`. Whoever calls it gets a channel, and cannot tell which:
+
+    rpc_server.in_process_channel(identity)                          the same event loop: no socket, no copy
+    await rpc_server.listen(address); grpc_channel(address, …)       grpc.aio
+
+Both do the same around a call: the caller's internal token is verified and becomes the current principal, a `BeepError`
+arrives at the caller as an equal `BeepError`, and a deadline always holds and only shrinks from call to call
+(https://grpc.io/docs/guides/deadlines/). In process, request and answer are handed over and not copied: a servicer must
+not change its request, nor a caller the answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status as RpcStatus
+from grpc_health.v1 import health_pb2
+
+from services.common.auth import InternalTokens, Principal, serving_principal
+from services.common.errors import BY_STATUS, BeepError, DeadlineExceeded, FieldViolation, Internal, Status, Unavailable
+
+logger = logging.getLogger(__name__)
+
+ERROR_DOMAIN: Final = "beep"
+DEFAULT_TIMEOUT: Final = 5.0  # seconds
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_CODES: Final[Mapping[Status, grpc.StatusCode]] = {status: grpc.StatusCode[status.name] for status in Status}
+_STATUSES: Final[Mapping[grpc.StatusCode, Status]] = {code: status for status, code in _CODES.items()}
+_OPTIONS: Final = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A peer that restarted is found again within a second (the default backs off for up to two minutes).
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
+
+Metadata = Sequence[tuple[str, str]]
+Behaviour = Callable[[Any, Any], Awaitable[Any]]
+# (request, seconds left, internal token) -> answer
+Carry = Callable[[Any, float, str], Awaitable[Any]]
+# (path of the method, request serializer, response deserializer) -> how its calls are carried
+Connect = Callable[[str, Any, Any], Carry]
+
+# When the call that is being served must be over, in the event loop's time.
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+def acting_as(tokens: InternalTokens, principal: Principal, audience: str) -> Metadata:
+    """The metadata of a call that an edge makes for a principal it has authenticated."""
+    return (("authorization", tokens.mint(principal, audience)),)
+
+
+class RpcServer:
+    """The servicers of one service. Pass it to the generated `add_…Servicer_to_server` functions."""
+
+    def __init__(self, name: str, tokens: InternalTokens) -> None:
+        self.name: Final = name
+        self._tokens = tokens
+        self._methods: dict[str, Any] = {}
+        self._serving = False
+        self._methods[HEALTH_CHECK] = grpc.unary_unary_rpc_method_handler(
+            self._check_health,
+            health_pb2.HealthCheckRequest.FromString,
+            health_pb2.HealthCheckResponse.SerializeToString,
+        )
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[Any]) -> None:
+        """Called by generated code, which also registers each method by its name; we use only that."""
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
+        for method, handler in method_handlers.items():
+            if handler.unary_unary is not None:
+                self._methods[f"/{service_name}/{method}"] = handler
+
+    def set_serving(self, serving: bool) -> None:
+        """What this service answers by the gRPC health protocol (https://grpc.io/docs/guides/health-checking/)."""
+        self._serving = serving
+
+    async def _check_health(self, _request: object, _context: object) -> health_pb2.HealthCheckResponse:
+        answer = health_pb2.HealthCheckResponse
+        return answer(status=answer.SERVING if self._serving else answer.NOT_SERVING)
+
+    def in_process_channel(self, identity: Principal) -> "Channel":
+        """A channel for a caller in this event loop, which is `identity` unless a call's metadata says otherwise."""
+        return Channel(
+            self.name,
+            identity,
+            self._tokens,
+            lambda path, _serialize, _deserialize: partial(self._carry_in_process, path),
+        )
+
+    async def listen(self, address: str) -> tuple[grpc.aio.Server, int]:
+        """Serves over grpc.aio at `host:port` (port 0: a free one). Returns the server and the port; the caller stops it."""
+        server = grpc.aio.server(options=_OPTIONS)
+        services: dict[str, dict[str, Any]] = {}
+        for path, handler in self._methods.items():
+            _, service, method = path.split("/")
+            services.setdefault(service, {})[method] = grpc.unary_unary_rpc_method_handler(
+                partial(self._serve_grpc, path), handler.request_deserializer, handler.response_serializer
+            )
+        for service, methods in services.items():
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        port = server.add_insecure_port(address)
+        await server.start()
+        return server, port
+
+    async def _serve(self, path: str, request: Any, token: str) -> Any:
+        handler = self._methods.get(path)
+        if handler is None:
+            raise Unavailable("NOT_SERVING", f"The service {self.name} is not ready.")
+        if path == HEALTH_CHECK:
+            return await handler.unary_unary(request, None)
+        try:
+            with serving_principal(self._tokens.verify(token, self.name)):
+                return await handler.unary_unary(request, None)
+        except (BeepError, TimeoutError):
+            raise
+        except Exception:
+            # The boundary of a service: what nobody foresaw is logged here, and the caller learns no more than that.
+            logger.exception("rpc failed", extra={"rpc": path})
+            raise Internal("INTERNAL", "Something went wrong inside Beep.") from None
+
+    async def _carry_in_process(self, path: str, request: Any, _seconds: float, token: str) -> Any:
+        return await self._serve(path, request, token)
+
+    async def _serve_grpc(self, path: str, request: Any, context: Any) -> Any:
+        token = next((value for key, value in context.invocation_metadata() or () if key == "authorization"), "")
+        remaining = context.time_remaining()
+        seconds = DEFAULT_TIMEOUT if remaining is None else remaining
+        scope = _deadline.set(asyncio.get_running_loop().time() + seconds)
+        try:
+            return await self._serve(path, request, token)
+        except BeepError as error:
+            details = ((_DETAILS_KEY, _to_status(error).SerializeToString()),)
+            await context.abort(_CODES[error.status], str(error), details)
+        finally:
+            _deadline.reset(scope)
+
+
+class Channel(grpc.aio.Channel):
+    """What generated stubs are made from. Adds identity and deadline to every call; raises BeepErrors."""
+
+    def __init__(
+        self,
+        peer: str,
+        identity: Principal,
+        tokens: InternalTokens,
+        connect: Connect,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.peer: Final = peer
+        self._identity = identity
+        self._tokens = tokens
+        self._connect = connect
+        self._close = close
+
+    def unary_unary(
+        self, method: str, request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any
+    ) -> Any:
+        carry = self._connect(method, request_serializer, response_deserializer)
+
+        async def call(request: Any, *, timeout: float = DEFAULT_TIMEOUT, metadata: Metadata | None = None) -> Any:
+            token = metadata[0][1] if metadata else self._tokens.mint(self._identity, self.peer)
+            now = asyncio.get_running_loop().time()
+            inherited = _deadline.get()
+            if inherited is not None and inherited <= now + timeout:
+                # The timer of the call that is being served ends this one too: one timer a request, not one a hop.
+                if inherited <= now:
+                    raise self._too_late()
+                return await carry(request, inherited - now, token)
+            scope = _deadline.set(now + timeout)
+            try:
+                async with asyncio.timeout_at(now + timeout) as timer:
+                    return await carry(request, timeout, token)
+            except TimeoutError:
+                if timer.expired():
+                    raise self._too_late() from None
+                raise
+            finally:
+                _deadline.reset(scope)
+
+        return call
+
+    def _too_late(self) -> DeadlineExceeded:
+        return DeadlineExceeded("DEADLINE_EXCEEDED", f"The service {self.peer} took too long.")
+
+    def unary_stream(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Beep's contracts have unary calls only: in Python a stream costs more than it saves")
+
+    stream_unary = unary_stream
+    stream_stream = unary_stream
+
+    async def close(self, grace: float | None = None) -> None:
+        if self._close is not None:
+            await self._close()
+
+    async def __aenter__(self) -> "Channel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        raise TypeError("ask the peer's health instead: a connected channel says nothing of the service behind it")
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        self.get_state()
+
+    async def channel_ready(self) -> None:
+        self.get_state()
+
+
+def grpc_channel(peer: str, address: str, identity: Principal, tokens: InternalTokens) -> Channel:
+    """A channel to the service `peer` that listens at `host:port`."""
+    remote = grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+    def connect(path: str, serialize: Any, deserialize: Any) -> Carry:
+        method = remote.unary_unary(path, request_serializer=serialize, response_deserializer=deserialize)
+
+        async def carry(request: Any, seconds: float, token: str) -> Any:
+            try:
+                return await method(request, timeout=seconds, metadata=(("authorization", token),))
+            except grpc.aio.AioRpcError as error:
+                raise _from_grpc(error) from None
+
+        return carry
+
+    return Channel(peer, identity, tokens, connect, remote.close)
+
+
+def _to_status(error: BeepError) -> RpcStatus:
+    """https://google.aip.dev/193"""
+    info = ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata)
+    details = [info, *([_bad_request(error)] if error.violations else [])]
+    status = RpcStatus(code=error.status.value, message=error.message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _bad_request(error: BeepError) -> BadRequest:
+    return BadRequest(
+        field_violations=[
+            BadRequest.FieldViolation(field=violation.field, reason=violation.code, description=violation.message)
+            for violation in error.violations
+        ]
+    )
+
+
+def _from_grpc(error: grpc.aio.AioRpcError) -> BeepError:
+    kind = BY_STATUS[_STATUSES.get(error.code(), Status.UNAVAILABLE)]
+    info, violations = ErrorInfo(reason=error.code().name), BadRequest()
+    message = error.details() or ""
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS_KEY:
+            status = RpcStatus.FromString(value if isinstance(value, bytes) else value.encode())
+            message = status.message
+            for detail in status.details:
+                detail.Unpack(info) or detail.Unpack(violations)
+    return kind(
+        info.reason,
+        message,
+        metadata=dict(info.metadata),
+        violations=[FieldViolation(v.field, v.reason, v.description) for v in violations.field_violations],
+    )

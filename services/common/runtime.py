@@ -1,0 +1,22 @@
+"""What the process around a service gives it. Only a service's `__main__.py` looks inside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.auth import InternalTokens
+from services.common.bus import Bus
+from services.common.clock import Clock
+from services.common.rpc import Channel, RpcServer
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One service's surroundings: `server` is where it registers its servicers, `peers` how it reaches the others by name."""
+
+    data: Path
+    clock: Clock
+    tokens: InternalTokens
+    bus: Bus
+    server: RpcServer
+    peers: Mapping[str, Channel]
