@@ -99,7 +99,7 @@ class RpcServer:
         )
 
     async def listen(self, address: str) -> tuple[grpc.aio.Server, int]:
-        """Serves over grpc.aio at `host:port` (port 0: a free one). Returns the server and the port; the caller stops it."""
+        """Serves over grpc.aio at `host:port` (port 0: a free one). The caller stops the server."""
         server = grpc.aio.server(options=_OPTIONS)
         services: dict[str, dict[str, Any]] = {}
         for path, handler in self._methods.items():

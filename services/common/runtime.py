@@ -12,7 +12,7 @@ from services.common.rpc import Channel, RpcServer
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One service's surroundings: `server` is where it registers its servicers, `peers` how it reaches the others by name."""
+    """`server` is where the service registers its servicers, `peers` how it reaches the other services, by name."""
 
     data: Path
     clock: Clock
