@@ -1,0 +1,141 @@
+"""https://docs.discord.com/developers/resources/message"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from beep.messages.v1 import message_pb2
+from services.wire.encoding import timestamp
+from services.wire.member import MemberObject, member_object
+from services.wire.user import UserObject, user_object
+
+if TYPE_CHECKING:
+    from beep.messages.v1.message_pb2 import Message, MessageReference
+
+TYPE_NUMBERS: Final[Mapping[int, int]] = {
+    message_pb2.MESSAGE_TYPE_DEFAULT: 0,
+    message_pb2.MESSAGE_TYPE_PINNED: 6,
+    message_pb2.MESSAGE_TYPE_REPLY: 19,
+}
+NO_EMBEDS: Final = Raw(b"[]")
+
+
+class MessageReferenceObject(Struct, kw_only=True):
+    type: int = 0
+    message_id: str
+    channel_id: str
+    guild_id: str
+
+
+class MessageObject(Struct, kw_only=True):
+    id: str
+    channel_id: str
+    type: int
+    author: UserObject
+    content: str
+    timestamp: str
+    edited_timestamp: str | None
+    tts: bool
+    mention_everyone: bool
+    mentions: list[UserObject]
+    mention_roles: list[str]
+    pinned: bool
+    flags: int
+    # Stored as the JSON that goes out.
+    embeds: Raw
+    attachments: list[Any] = []
+    components: list[Any] = []
+    nonce: str | int | UnsetType = UNSET
+    message_reference: MessageReferenceObject | UnsetType = UNSET
+    # null when the message that this one answers was deleted.
+    referenced_message: "MessageObject | None | UnsetType" = UNSET
+
+
+class MessageDispatch(MessageObject, kw_only=True):
+    """MESSAGE_CREATE and MESSAGE_UPDATE: on the gateway only, with the server and the author's membership."""
+
+    guild_id: str
+    member: MemberObject | UnsetType = UNSET
+
+
+class MessageDelete(Struct, kw_only=True):
+    id: str
+    channel_id: str
+    guild_id: str
+
+
+class MessageDeleteBulk(Struct, kw_only=True):
+    ids: list[str]
+    channel_id: str
+    guild_id: str
+
+
+class ChannelPinsUpdate(Struct, kw_only=True):
+    guild_id: str
+    channel_id: str
+    last_pin_timestamp: str | None
+
+
+class PinObject(Struct, kw_only=True):
+    pinned_at: str
+    message: MessageObject
+
+
+class PinsPage(Struct, kw_only=True):
+    items: list[PinObject]
+    has_more: bool
+
+
+def message_object(message: "Message") -> MessageObject:
+    return MessageObject(**_fields(message))
+
+
+def message_dispatch(message: "Message") -> MessageDispatch:
+    return MessageDispatch(
+        guild_id=str(message.server_id),
+        member=member_object(message.member, with_user=False) if message.HasField("member") else UNSET,
+        **_fields(message),
+    )
+
+
+def _fields(message: "Message") -> dict[str, Any]:
+    return {
+        "id": str(message.id),
+        "channel_id": str(message.channel_id),
+        "type": TYPE_NUMBERS[message.type],
+        "author": user_object(message.author),
+        "content": message.content,
+        "timestamp": timestamp(message.created_at_ms),
+        "edited_timestamp": timestamp(message.edited_at_ms) if message.edited_at_ms else None,
+        "tts": message.tts,
+        "mention_everyone": message.mention_everyone,
+        "mentions": [user_object(user) for user in message.mentions],
+        "mention_roles": [str(role_id) for role_id in message.mention_role_ids],
+        "pinned": message.pinned_at_ms > 0,
+        "flags": message.flags,
+        "embeds": Raw(message.embeds) if message.embeds else NO_EMBEDS,
+        "nonce": _nonce(message),
+        "message_reference": _reference(message.reference) if message.HasField("reference") else UNSET,
+        "referenced_message": _referenced(message),
+    }
+
+
+def _nonce(message: "Message") -> str | int | UnsetType:
+    if not message.nonce:
+        return UNSET
+    return int(message.nonce) if message.nonce_is_number else message.nonce
+
+
+def _reference(reference: "MessageReference") -> MessageReferenceObject:
+    return MessageReferenceObject(
+        message_id=str(reference.message_id),
+        channel_id=str(reference.channel_id),
+        guild_id=str(reference.server_id),
+    )
+
+
+def _referenced(message: "Message") -> MessageObject | None | UnsetType:
+    if message.HasField("referenced_message"):
+        return message_object(message.referenced_message)
+    return None if message.type == message_pb2.MESSAGE_TYPE_REPLY else UNSET
