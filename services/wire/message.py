@@ -49,7 +49,7 @@ class MessageObject(Struct, kw_only=True):
     nonce: str | int | UnsetType = UNSET
     message_reference: MessageReferenceObject | UnsetType = UNSET
     # null when the message that this one answers was deleted.
-    referenced_message: "MessageObject | None | UnsetType" = UNSET
+    referenced_message: "MessageObject | UnsetType | None" = UNSET
 
 
 class MessageDispatch(MessageObject, kw_only=True):
@@ -135,7 +135,7 @@ def _reference(reference: "MessageReference") -> MessageReferenceObject:
     )
 
 
-def _referenced(message: "Message") -> MessageObject | None | UnsetType:
+def _referenced(message: "Message") -> MessageObject | UnsetType | None:
     if message.HasField("referenced_message"):
         return message_object(message.referenced_message)
     return None if message.type == message_pb2.MESSAGE_TYPE_REPLY else UNSET
