@@ -1,0 +1,263 @@
+"""The embedded identity provider: the `IdentityProvider` port, and what its own pages and endpoints need."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from authlib.oauth2 import OAuth2Error
+
+from services.common.clock import Clock
+from services.common.errors import InvalidArgument, ResourceExhausted
+from services.common.sqlite import Database
+from services.users.domain.email import normalise_email
+from services.users.identity.embedded import accounts, sessions
+from services.users.identity.embedded.accounts import StoredAccount
+from services.users.identity.embedded.mails import already_registered_mail, validation_mail
+from services.users.identity.embedded.oauth import Answer, FormRequest, Provider, Rules
+from services.users.identity.embedded.passwords import Passwords
+from services.users.identity.embedded.secrets import new_secret
+from services.users.identity.embedded.throttle import Throttle
+from services.users.identity.embedded.tokens import person_claims
+from services.users.identity.ports import AccountState, EmailTaken, NewAccount, SessionEnded
+from services.users.identity.verifier import TokenVerifier
+from services.users.mail import outbox as mail_outbox
+from services.users.mail.outbox import MailRelay
+
+T = TypeVar("T")
+
+SIGN_IN_LIMIT: Final = 5
+SIGN_IN_WINDOW_S: Final = 300
+ADDRESS_LIMIT: Final = 100
+"""Sign-ins of one network address in a window, whatever the account: against one password tried on many accounts."""
+REGISTRATION_LIMIT: Final = 5
+REGISTRATION_WINDOW_S: Final = 3600
+
+
+class SignInRefusal(Enum):
+    """Why a sign-in did not succeed, in the words of the page."""
+
+    WRONG = "The e-mail address or the password is wrong."
+    NOT_VALIDATED = "This account is not validated yet. Open the link that we sent to your address."
+    TOO_MANY = "Too many attempts. Wait a few minutes and try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A valid authorization request: where its answer will go."""
+
+    redirect_uri: str
+
+
+class EmbeddedIdentity:
+    """See `IdentityProvider`."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        rules: Rules,
+        passwords: Passwords,
+        mail: MailRelay,
+        session_ended: SessionEnded,
+        clock: Clock,
+    ) -> None:
+        self._db = db
+        self._rules = rules
+        self._passwords = passwords
+        self._mail = mail
+        self._session_ended = session_ended
+        self._clock = clock
+        self._guesses = Throttle(limit=SIGN_IN_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
+        self._addresses = Throttle(limit=ADDRESS_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
+        self._registrations = Throttle(limit=REGISTRATION_LIMIT, window_s=REGISTRATION_WINDOW_S, clock=clock)
+        self._verifier = TokenVerifier(issuer=rules.issuer, audience=rules.audience, keys=self.keys, clock=clock)
+
+    async def start(self) -> None:
+        """Tell of the sessions whose end a crash left untold."""
+        await self._announce_ended()
+
+    # The port.
+
+    @property
+    def issuer(self) -> str:
+        return self._rules.issuer
+
+    async def keys(self) -> Mapping[str, Any]:
+        return self._rules.key.public_set()
+
+    async def register(self, account: NewAccount) -> None:
+        self._count_registration(account.email)
+        stored = StoredAccount(
+            subject=new_secret(),
+            email=account.email,
+            username=account.username,
+            global_name=account.global_name,
+            password_hash=await self._passwords.hash(account.password),
+        )
+        validation, mail_id, now = new_secret(), new_secret(), self._clock.now_ms()
+
+        def change(conn: sqlite3.Connection) -> bool:
+            existing = accounts.find_by_email(conn, stored.email)
+            if existing is not None and existing.validated:
+                mail_outbox.put(conn, already_registered_mail(mail_id, to=stored.email), now_ms=now)
+                return False
+            accounts.insert(conn, stored, validation=validation, now_ms=now)
+            self._put_validation_mail(conn, stored, validation, mail_id, now)
+            return True
+
+        made = await self._db.write(change)
+        self._mail.wake()
+        if not made:
+            raise EmailTaken
+
+    async def resend_validation(self, email: str) -> None:
+        self._count_registration(email)
+        validation, mail_id, now = new_secret(), new_secret(), self._clock.now_ms()
+
+        def change(conn: sqlite3.Connection) -> None:
+            account = accounts.find_by_email(conn, email)
+            if account is not None and not account.validated:
+                accounts.renew_validation(conn, account.subject, validation=validation, now_ms=now)
+                self._put_validation_mail(conn, account, validation, mail_id, now)
+
+        await self._db.write(change)
+        self._mail.wake()
+
+    async def account(self, subject: str) -> AccountState | None:
+        found = await self._db.read(lambda conn: accounts.find(conn, subject))
+        return None if found is None else AccountState(found.email, found.validated, mfa_enabled=False)
+
+    async def end_session(self, sid: str) -> None:
+        now = self._clock.now_ms()
+        await self._db.write(lambda conn: sessions.end(conn, sid, now_ms=now, announced=True))
+
+    # What the pages and endpoints need.
+
+    async def check_authorization(self, request: FormRequest) -> Authorization | Answer:
+        """Judge an authorization request before anybody is asked for a password.
+
+        An Answer is its refusal: a redirect back to the client, or, when the client or its redirect URI is not to be
+        trusted, an error to be shown here and never a redirect.
+        """
+
+        def judge(provider: Provider) -> Authorization | Answer:
+            try:
+                grant = provider.get_consent_grant(request)
+            except OAuth2Error as error:
+                return _refusal(provider, error)
+            return Authorization(grant.redirect_uri)
+
+        return await self._in_transaction(judge)
+
+    async def sign_in(self, request: FormRequest, *, email: str, password: str, address: str) -> Answer | SignInRefusal:
+        """Check the password and answer a valid authorization request with a code.
+
+        `address` is the network address of the browser.
+        """
+        try:
+            email = normalise_email(email)
+        except InvalidArgument:
+            email = ""
+        attempt = f"{email} {address}"
+        if self._guesses.retry_after(attempt) or self._addresses.retry_after(address):
+            return SignInRefusal.TOO_MANY
+        # Counted before the password is checked, so that parallel guesses count too.
+        self._guesses.record(attempt)
+        self._addresses.record(address)
+        account = await self._db.read(lambda conn: accounts.find_by_email(conn, email))
+        encoded = None if account is None else account.password_hash
+        if not await self._passwords.verify(password, encoded) or account is None:
+            return SignInRefusal.WRONG
+        self._guesses.forgive(attempt)
+        if not account.validated:
+            return SignInRefusal.NOT_VALIDATED
+
+        def grant_code(provider: Provider) -> Answer:
+            try:
+                grant = provider.get_consent_grant(request, end_user=account)
+            except OAuth2Error as error:
+                return _refusal(provider, error)
+            answer: Answer = provider.create_authorization_response(grant.request, grant_user=account, grant=grant)
+            return answer
+
+        return await self._in_transaction(grant_code)
+
+    async def token(self, request: FormRequest) -> Answer:
+        """The token endpoint (RFC 6749 §3.2)."""
+        return await self._ending_sessions(lambda provider: provider.create_token_response(request))
+
+    async def revoke(self, request: FormRequest) -> Answer:
+        """The revocation endpoint (RFC 7009)."""
+        return await self._ending_sessions(lambda provider: provider.create_endpoint_response("revocation", request))
+
+    async def sign_out(self, request: FormRequest) -> Answer | None:
+        """The end-session endpoint; None: done, and nowhere to go back to."""
+        return await self._ending_sessions(lambda provider: provider.create_endpoint_response("end_session", request))
+
+    async def userinfo(self, access_token: str) -> dict[str, Any] | None:
+        """The claims of the person, by the token's scope; None when their session has ended.
+
+        Raises:
+            services.common.errors.Unauthenticated: the token is not valid.
+        """
+        token = await self._verifier.verify(access_token)
+        now = self._clock.now_ms()
+
+        def load(conn: sqlite3.Connection) -> StoredAccount | None:
+            session = sessions.find(conn, token.sid, now_ms=now)
+            return None if session is None else accounts.find(conn, session.subject)
+
+        account = await self._db.read(load)
+        return None if account is None else person_claims(account, " ".join(token.scopes))
+
+    async def awaiting_validation(self, validation: str) -> StoredAccount | None:
+        """The account that a link would validate."""
+        now = self._clock.now_ms()
+        return await self._db.read(lambda conn: accounts.awaiting_validation(conn, validation, now_ms=now))
+
+    async def validate(self, validation: str) -> StoredAccount | None:
+        """Use a validation link; None if it is unknown, used or expired."""
+        now = self._clock.now_ms()
+        return await self._db.write(lambda conn: accounts.validate(conn, validation, now_ms=now))
+
+    # Inside.
+
+    async def _in_transaction(self, work: Callable[[Provider], T]) -> T:
+        now = self._clock.now_ms()
+        return await self._db.write(lambda conn: work(Provider(self._rules, conn, now)))
+
+    async def _ending_sessions(self, work: Callable[[Provider], T]) -> T:
+        answer = await self._in_transaction(work)
+        await self._announce_ended()
+        return answer
+
+    async def _announce_ended(self) -> None:
+        """Tell of every ended session before the request that ended it is answered; durable, so a crash only delays."""
+        for sid, subject in await self._db.read(sessions.unannounced):
+            await self._session_ended(sid, subject)
+            await self._db.write(partial(sessions.mark_announced, sid=sid, now_ms=self._clock.now_ms()))
+
+    def _count_registration(self, email: str) -> None:
+        wait = self._registrations.retry_after(email)
+        if wait:
+            raise ResourceExhausted(
+                "TOO_MANY_REGISTRATIONS",
+                "Too many attempts with this address. Try again later.",
+                metadata={"retry_after": str(wait)},
+            )
+        self._registrations.record(email)
+
+    def _put_validation_mail(
+        self, conn: sqlite3.Connection, account: StoredAccount, validation: str, mail_id: str, now_ms: int
+    ) -> None:
+        link = f"{self._rules.issuer}/validate?token={validation}"
+        mail = validation_mail(mail_id, to=account.email, username=account.username, link=link)
+        mail_outbox.put(conn, mail, now_ms=now_ms)
+
+
+def _refusal(provider: Provider, error: OAuth2Error) -> Answer:
+    answer: Answer = provider.handle_response(*error())
+    return answer
