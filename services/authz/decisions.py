@@ -1,0 +1,111 @@
+"""Every decision that the service answers. A warm one is a few look-ups in dictionaries and suspends nowhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from services.authz.domain.rights import rights_in
+from services.authz.pinning import Pinning
+from services.authz.waves import VIEW, Caller, Waves
+
+
+class Outcome(Enum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    """A member, who lacks something."""
+    HIDDEN = "hidden"
+    """No member, or there is no such server or channel: callers must not tell which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one question.
+
+    Attributes:
+        missing: the required bits that are not granted, and VIEW_CHANNEL if the channel cannot be viewed.
+        granted: the optional bits that are granted.
+        role_ids: the caller's roles, sorted, without @everyone.
+    """
+
+    outcome: Outcome
+    missing: int = 0
+    granted: int = 0
+    server_id: int = 0
+    role_ids: tuple[int, ...] = ()
+    is_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPermissions:
+    """Everything a member may do, as bit masks on the server and, by channel id, in channels of that server."""
+
+    is_owner: bool
+    role_ids: tuple[int, ...]
+    server: int
+    channels: tuple[tuple[int, int], ...]
+
+
+_HIDDEN: Final = Decision(Outcome.HIDDEN)
+
+
+class Decisions:
+    def __init__(self, pinning: Pinning, waves: Waves) -> None:
+        self._pinning = pinning
+        self._waves = waves
+
+    async def authorize_on_server(self, user_id: int, server_id: int, *, required: int, optional: int = 0) -> Decision:
+        """May the user do all of `required` on the server? Raises ValueError for an unknown bit."""
+        wanted = rights_in(required | optional)
+        (instant,) = self._pinning.members((user_id,), server_id)
+        caller = await self._waves.caller(instant)
+        if caller is None:
+            return _HIDDEN
+        granted = 0
+        for right in wanted:
+            if await self._waves.on_server(caller, right):
+                granted |= right.bit
+        return _decide(caller, required, optional, granted)
+
+    async def authorize_in_channel(
+        self, user_id: int, channel_id: int, *, required: int, optional: int = 0
+    ) -> Decision:
+        """May the user view the channel and do all of `required` in it? Raises ValueError for an unknown bit."""
+        required |= VIEW.bit
+        wanted = rights_in(required | optional)
+        instant = await self._pinning.in_channel(user_id, channel_id)
+        caller = None if instant is None else await self._waves.caller(instant)
+        if instant is None or caller is None:
+            return _HIDDEN
+        (channel,) = instant.channels
+        viewed = await self._waves.views(caller, channel)
+        granted = 0
+        for right in wanted:
+            if await self._waves.in_channel(caller, channel, right, viewed=viewed):
+                granted |= right.bit
+        return _decide(caller, required, optional, granted)
+
+    async def permissions(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> MemberPermissions | None:
+        """All rights on the server and in those of the channels that are its own; None for who is not a member."""
+        (instant,) = await self._pinning.with_channels((user_id,), server_id, channel_ids)
+        caller = await self._waves.caller(instant)
+        if caller is None:
+            return None
+        return MemberPermissions(
+            is_owner=caller.is_owner,
+            role_ids=caller.role_ids,
+            server=await self._waves.server_mask(caller),
+            channels=tuple([(pin.channel_id, await self._waves.channel_mask(caller, pin)) for pin in instant.channels]),
+        )
+
+
+def _decide(caller: Caller, required: int, optional: int, granted: int) -> Decision:
+    missing = required & ~granted
+    return Decision(
+        outcome=Outcome.DENIED if missing else Outcome.ALLOWED,
+        missing=missing,
+        granted=optional & granted,
+        server_id=caller.server_id,
+        role_ids=caller.role_ids,
+        is_owner=caller.is_owner,
+    )

@@ -1,0 +1,192 @@
+"""The one writer of facts: a queue, one task, never two writes in flight.
+
+Permify answers wrongly for ever when two writes overlap (an acknowledged revoke stays allowed), so everything that
+changes a fact goes through here. The order is: write; on the reply bump the epochs; then acknowledge. What has queued
+meanwhile is one write.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.authz.domain.changes import Change
+from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
+from services.authz.domain.projection import Epoch, Projection, project
+from services.authz.epochs import Epochs
+from services.authz.store.ports import WRITE_LIMIT, Authorizer, Token
+from services.common.errors import BeepError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+QUEUE_LIMIT: Final = 1_024
+"""Requests that may wait; more are refused, and repeated by the relays that sent them."""
+
+GROUP_LIMIT: Final = 128
+"""Requests in one group: bounds what the first of them waits for the last."""
+
+_LARGEST_CHANGE: Final = 64
+"""More than the facts of any change: one for each right, and a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    version: int
+    projections: tuple[Projection, ...]
+    applied: asyncio.Future[Token]
+
+
+class Lane:
+    """Applies changes of facts in the order in which they come. There is one per permission engine."""
+
+    def __init__(self, authorizer: Authorizer, epochs: Epochs) -> None:
+        self._authorizer = authorizer
+        self._epochs = epochs
+        self._requests: asyncio.Queue[_Request] = asyncio.Queue(QUEUE_LIMIT)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to apply. `close` ends it."""
+        self._task = asyncio.create_task(self._run(), name="authz lane")
+
+    async def close(self) -> None:
+        """Stop. Whoever waits gets Unavailable."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def apply(self, version: int, changes: Iterable[Change]) -> Token:
+        """Apply the changes of one version of a server's or a user's state.
+
+        What is older than the version that an object already has is left out: it came late. The same version again is
+        applied again, which changes nothing. When this returns, the facts are durable and every later decision sees
+        them.
+
+        Returns:
+            The newest snap token.
+
+        Raises:
+            BeepError: not applied, or not known to be: repeat it.
+        """
+        if self._task is None or self._task.done():
+            raise Unavailable("FACTS_CLOSED", "No facts can be changed now.")
+        projections = tuple(project(change) for change in changes)
+        request = _Request(version, projections, asyncio.get_running_loop().create_future())
+        try:
+            self._requests.put_nowait(request)
+        except asyncio.QueueFull:
+            raise Unavailable("FACTS_OVERLOADED", "Too many changes wait to be applied; try again.") from None
+        return await request.applied
+
+    async def _run(self) -> None:
+        group: list[_Request] = []
+        try:
+            while True:
+                group = [await self._requests.get()]
+                while len(group) < GROUP_LIMIT and not self._requests.empty():
+                    group.append(self._requests.get_nowait())
+                await self._apply(group)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            logger.critical("authz_lane_died", exc_info=True)
+            raise
+        finally:
+            while not self._requests.empty():
+                group.append(self._requests.get_nowait())
+            _settle(group, Unavailable("FACTS_CLOSED", "No facts can be changed now."))
+
+    async def _apply(self, group: Sequence[_Request]) -> None:
+        try:
+            await self._write(group)
+        except BeepError as error:
+            _settle(group, error)
+        else:
+            _settle(group, self._epochs.head)
+
+    async def _write(self, group: Sequence[_Request]) -> None:
+        writing = _Writing(await self._current(group))
+        for request in group:
+            for projection in request.projections:
+                if writing.size > WRITE_LIMIT - _LARGEST_CHANGE:
+                    await self._flush(writing)
+                if writing.add(request.version, projection) and projection.removed is not None:
+                    # What is deleted goes after what is written; so nothing later may share this write.
+                    await self._flush(writing, projection.removed)
+        await self._flush(writing)
+
+    async def _current(self, group: Sequence[_Request]) -> dict[tuple[Entity, str], Value]:
+        """What is stored now of all that the group may change. Nobody else writes, so it stays true."""
+        entities = {
+            entity: None
+            for request in group
+            for projection in request.projections
+            for entity in (projection.version.entity, *(attribute.entity for attribute in projection.attributes))
+        }
+        found = await self._authorizer.read_attributes(list(entities), self._epochs.head)
+        return {(entity, name): value for entity, values in found.items() for name, value in values.items()}
+
+    async def _flush(self, writing: "_Writing", removed: RelationshipFilter | None = None) -> None:
+        attributes, relationships, epochs = writing.take()
+        if not epochs:
+            return
+        token = await self._authorizer.write(attributes, relationships)
+        if removed is not None:
+            token = await self._authorizer.delete(removed)
+        self._epochs.bump(epochs, token)
+
+
+class _Writing:
+    """What the next write holds, on top of what is stored."""
+
+    def __init__(self, current: dict[tuple[Entity, str], Value]) -> None:
+        self._current = current
+        self._attributes: dict[tuple[Entity, str], Value] = {}
+        self._relationships: dict[Relationship, None] = {}
+        self._epochs: dict[Epoch, None] = {}
+
+    @property
+    def size(self) -> int:
+        return len(self._attributes) + len(self._relationships)
+
+    def add(self, version: int, projection: Projection) -> bool:
+        """Add a change; False if it came late."""
+        applied = self._current.get(projection.version, 0)
+        if isinstance(applied, int) and version < applied:
+            return False
+        for entity, name, value in projection.attributes:
+            # What was never written counts as false or empty already.
+            if self._current.get((entity, name), type(value)()) != value:
+                self._set(entity, name, value)
+        # Written even if nothing differs: after a lost reply the facts are there already, but the epochs were not
+        # bumped.
+        self._set(*projection.version, version)
+        self._relationships.update(dict.fromkeys(projection.relationships))
+        self._epochs.update(dict.fromkeys(projection.epochs))
+        return True
+
+    def take(self) -> tuple[list[Attribute], list[Relationship], list[Epoch]]:
+        """All that was added since the last time."""
+        taken = (
+            [Attribute(entity, name, value) for (entity, name), value in self._attributes.items()],
+            list(self._relationships),
+            list(self._epochs),
+        )
+        self._attributes.clear()
+        self._relationships.clear()
+        self._epochs.clear()
+        return taken
+
+    def _set(self, entity: Entity, name: str, value: Value) -> None:
+        self._attributes[entity, name] = self._current[entity, name] = value
+
+
+def _settle(group: Iterable[_Request], result: Token | BeepError) -> None:
+    for request in group:
+        if request.applied.done():  # settled before, or nobody waits any more
+            continue
+        if isinstance(result, BeepError):
+            request.applied.set_exception(result)
+        else:
+            request.applied.set_result(result)

@@ -1,0 +1,166 @@
+"""gRPC in: who may ask, what is a proper question, and the answers as protos. Only services may call."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from beep.authz.v1 import authz_service_pb2 as pb
+from beep.authz.v1 import facts_pb2
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceServicer
+from services.authz.audience import Audiences
+from services.authz.decisions import Decision, Decisions, Outcome
+from services.authz.domain.changes import (
+    Change,
+    Overwrite,
+    RemoveChannel,
+    RemoveSeat,
+    RemoveServer,
+    SetChannel,
+    SetFrozen,
+    SetRoles,
+    SetSeat,
+    SetServer,
+    SetSuspended,
+)
+from services.authz.domain.rights import KNOWN
+from services.authz.lane import Lane
+from services.common.auth import require_service
+from services.common.errors import FieldViolation, InvalidArgument
+
+_OUTCOMES: Final = {
+    Outcome.ALLOWED: pb.OUTCOME_ALLOWED,
+    Outcome.DENIED: pb.OUTCOME_DENIED,
+    Outcome.HIDDEN: pb.OUTCOME_HIDDEN,
+}
+
+
+class AuthzService(AuthzServiceServicer):
+    """The servicer. `new_decision_id` makes the id under which a refused person's moderator can look a decision up."""
+
+    def __init__(
+        self, decisions: Decisions, audiences: Audiences, lane: Lane, new_decision_id: Callable[[], str]
+    ) -> None:
+        self._decisions = decisions
+        self._audiences = audiences
+        self._lane = lane
+        self._new_decision_id = new_decision_id
+
+    async def Authorize(self, request: pb.AuthorizeRequest, context: object) -> pb.AuthorizeResponse:
+        require_service()
+        _require_known("required", request.required)
+        _require_known("optional", request.optional)
+        match request.WhichOneof("object"):
+            case "server_id":
+                decision = await self._decisions.authorize_on_server(
+                    request.user_id, request.server_id, required=request.required, optional=request.optional
+                )
+            case "channel_id":
+                decision = await self._decisions.authorize_in_channel(
+                    request.user_id, request.channel_id, required=request.required, optional=request.optional
+                )
+            case _:
+                raise _invalid("object", "REQUIRED", "Name a server or a channel.")
+        return _decision(decision, self._new_decision_id())
+
+    async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
+        require_service()
+        found = await self._decisions.permissions(request.user_id, request.server_id, request.channel_ids)
+        if found is None:
+            return pb.GetPermissionsResponse(is_member=False)
+        return pb.GetPermissionsResponse(
+            is_member=True,
+            is_owner=found.is_owner,
+            permissions=found.server,
+            channels=[
+                pb.ChannelPermissions(channel_id=channel_id, permissions=mask) for channel_id, mask in found.channels
+            ],
+            role_ids=found.role_ids,
+        )
+
+    async def ComputeAudience(self, request: pb.ComputeAudienceRequest, context: object) -> pb.ComputeAudienceResponse:
+        require_service()
+        groups = await self._audiences.compute(request.server_id, request.user_ids)
+        return pb.ComputeAudienceResponse(
+            groups=[
+                pb.AudienceGroup(user_ids=group.user_ids, channel_ids=group.channel_ids, permissions=group.permissions)
+                for group in groups
+            ]
+        )
+
+    async def ApplyFacts(self, request: pb.ApplyFactsRequest, context: object) -> pb.ApplyFactsResponse:
+        require_service()
+        if request.version <= 0:
+            raise _invalid("version", "REQUIRED", "A change of facts has a version, counted from 1.")
+        changes = list(_changes(request.server_id, request.changes))
+        return pb.ApplyFactsResponse(snap_token=await self._lane.apply(request.version, changes))
+
+
+def _decision(decision: Decision, decision_id: str) -> pb.AuthorizeResponse:
+    return pb.AuthorizeResponse(
+        outcome=_OUTCOMES[decision.outcome],
+        missing=decision.missing,
+        granted=decision.granted,
+        server_id=decision.server_id,
+        role_ids=decision.role_ids,
+        is_owner=decision.is_owner,
+        decision_id=decision_id,
+    )
+
+
+def _changes(server_id: int, changes: Iterable[facts_pb2.FactChange]) -> Iterable[Change]:
+    """The changes in the words of the domain.
+
+    Raises:
+        InvalidArgument: one is empty, or is about another server than the request, whose version would not count for
+        it.
+    """
+    for number, message in enumerate(changes):
+        change = _change(message)
+        if change is None:
+            raise _invalid(f"changes.{number}", "REQUIRED", "The change is empty.")
+        about = 0 if isinstance(change, SetSuspended) else change.server_id
+        if about != server_id:
+            raise _invalid(f"changes.{number}", "WRONG_SERVER", "The change is about another server than the request.")
+        yield change
+
+
+def _change(message: facts_pb2.FactChange) -> Change | None:
+    match message.WhichOneof("change"):
+        case "set_server":
+            return SetServer(message.set_server.server_id, message.set_server.owner_id)
+        case "remove_server":
+            return RemoveServer(message.remove_server.server_id)
+        case "set_roles":
+            roles = message.set_roles
+            return SetRoles(roles.server_id, tuple((role.role_id, role.permissions) for role in roles.roles))
+        case "set_channel":
+            channel = message.set_channel
+            return SetChannel(channel.server_id, channel.channel_id, tuple(map(_overwrite, channel.overwrites)))
+        case "remove_channel":
+            return RemoveChannel(message.remove_channel.server_id, message.remove_channel.channel_id)
+        case "set_seat":
+            seat = message.set_seat
+            return SetSeat(seat.server_id, seat.user_id, tuple(seat.role_ids), seat.muted)
+        case "remove_seat":
+            return RemoveSeat(message.remove_seat.server_id, message.remove_seat.user_id)
+        case "set_frozen":
+            return SetFrozen(message.set_frozen.server_id, message.set_frozen.frozen)
+        case "set_suspended":
+            return SetSuspended(message.set_suspended.user_id, message.set_suspended.suspended)
+        case None:
+            return None
+
+
+def _overwrite(message: facts_pb2.PermissionOverwrite) -> Overwrite:
+    if message.target == facts_pb2.OVERWRITE_TARGET_UNSPECIFIED:
+        raise _invalid("target", "REQUIRED", "An overwrite is for a role or for a member.")
+    is_member = message.target == facts_pb2.OVERWRITE_TARGET_MEMBER
+    return Overwrite(message.target_id, is_member, message.allow, message.deny)
+
+
+def _require_known(field: str, mask: int) -> None:
+    if mask & ~KNOWN:
+        raise _invalid(field, "UNKNOWN_PERMISSION", f"{mask & ~KNOWN:#x} are no permission bits.")
+
+
+def _invalid(field: str, code: str, message: str) -> InvalidArgument:
+    return InvalidArgument("INVALID_REQUEST", message, violations=[FieldViolation(field, code, message)])

@@ -1,0 +1,198 @@
+"""The waves of a decision: each asks the permission engine, with the answers of those before it as context.
+
+    1. is the caller sovereign: owner, or granted ADMINISTRATOR?    2. is the right granted on the server?
+    3. may the caller view the channel?                             4. is the right granted in the channel?
+
+All of them are asked as of one instant (services/authz/pinning.py). Read anew in each wave, a decision would mix two
+states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from services.authz.answers import Answers
+from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity
+from services.authz.domain.rights import BY_BIT, RIGHTS, Right
+from services.authz.pinning import ChannelPin, Instant, Pinning
+from services.authz.store.ports import Authorizer, Token
+from services.common.permissions import Permission
+
+VIEW: Final = BY_BIT[Permission.VIEW_CHANNEL]
+ADMINISTRATOR: Final = BY_BIT[Permission.ADMINISTRATOR]
+
+ANYBODY: Final = "caller"
+"""Stands for the user where no overwrite names that user, so that members with the same roles share their answers."""
+
+
+class ServerContext(NamedTuple):
+    """What a rule reads when it decides a right on a server. `roles` are sorted: their order is part of a key."""
+
+    joined: bool
+    suspended: bool
+    frozen: bool
+    muted: bool
+    sovereign: bool
+    roles: tuple[str, ...]
+
+
+class ChannelContext(NamedTuple):
+    """What a rule reads when it decides a right in a channel."""
+
+    joined: bool
+    suspended: bool
+    frozen: bool
+    muted: bool
+    sovereign: bool
+    roles: tuple[str, ...]
+    granted: bool
+    viewed: bool
+    needed: bool
+    user: str
+
+
+class Question(NamedTuple):
+    """One check, and the key of its answer: so nothing that is asked can be missing from the key."""
+
+    entity: Entity
+    context: ServerContext | ChannelContext
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A member at one instant, the first wave decided.
+
+    Attributes:
+        role_ids: the roles held, sorted, without @everyone.
+        unmuted: the context of the rights that a mute leaves.
+        context: the context of the others.
+    """
+
+    user_id: int
+    server_id: int
+    token: Token
+    is_owner: bool
+    role_ids: tuple[int, ...]
+    unmuted: ServerContext
+    context: ServerContext
+
+
+class Waves:
+    def __init__(self, authorizer: Authorizer, pinning: Pinning, answers: Answers) -> None:
+        self._authorizer = authorizer
+        self._pinning = pinning
+        self._answers = answers
+
+    async def caller(self, instant: Instant) -> Caller | None:
+        """The member of the instant, or None if the user is not one, or the server does not exist."""
+
+        async def first_wave() -> Caller | bool:
+            return await self._first_wave(instant) or False
+
+        key = instant.member
+        known: Caller | bool | None = self._answers.get(key)
+        if known is None:
+            known = await self._answers.ask(key, first_wave)
+        return known if isinstance(known, Caller) else None
+
+    async def on_server(self, caller: Caller, right: Right) -> bool:
+        """Whether the right is granted on the server."""
+        context = caller.unmuted if right.survives_mute else caller.context
+        return await self._answer(
+            Question(Entity(SERVER_RIGHT, f"{caller.server_id}.{right.name}"), context, caller.token)
+        )
+
+    async def views(self, caller: Caller, channel: ChannelPin) -> bool:
+        """Whether the caller may view the channel."""
+        return await self._in_channel(caller, channel, VIEW, viewed=True, needed=True)
+
+    async def in_channel(self, caller: Caller, channel: ChannelPin, right: Right, *, viewed: bool) -> bool:
+        """Whether the right is granted in the channel, which the caller may view or not."""
+        if right is VIEW:
+            return viewed
+        needed = right.presupposes is None or await self.in_channel(
+            caller, channel, BY_BIT[right.presupposes], viewed=viewed
+        )
+        return await self._in_channel(caller, channel, right, viewed=viewed, needed=needed)
+
+    async def server_mask(self, caller: Caller) -> int:
+        """All rights on the server."""
+        key = ("server mask", caller.server_id, caller.token, caller.context)
+        mask: int | None = self._answers.get(key)
+        if mask is None:
+            mask = 0
+            for right in RIGHTS:
+                if await self.on_server(caller, right):
+                    mask |= right.bit
+            self._answers.put(key, mask)
+        return mask
+
+    async def channel_mask(self, caller: Caller, channel: ChannelPin) -> int:
+        """All rights in the channel."""
+        base = await self.server_mask(caller)
+        key = ("channel mask", channel.channel_id, channel.token, base, caller.context, _user(caller, channel))
+        mask: int | None = self._answers.get(key)
+        if mask is None:
+            viewed = await self.views(caller, channel)
+            mask = 0
+            for right in RIGHTS:
+                if await self.in_channel(caller, channel, right, viewed=viewed):
+                    mask |= right.bit
+            self._answers.put(key, mask)
+        return mask
+
+    async def _first_wave(self, instant: Instant) -> Caller | None:
+        pin = instant.member
+        facts = await self._pinning.membership(pin, instant.head)
+        if not facts.is_member:
+            return None
+        unmuted = ServerContext(
+            joined=True,
+            suspended=facts.suspended,
+            frozen=facts.frozen,
+            muted=False,
+            sovereign=facts.is_owner,
+            roles=facts.roles,
+        )
+        administrator = Entity(SERVER_RIGHT, f"{pin.server_id}.{ADMINISTRATOR.name}")
+        unmuted = unmuted._replace(sovereign=await self._answer(Question(administrator, unmuted, pin.server)))
+        return Caller(
+            user_id=pin.user_id,
+            server_id=pin.server_id,
+            token=pin.server,
+            is_owner=facts.is_owner,
+            role_ids=tuple(sorted(int(role) for role in facts.roles if int(role) != pin.server_id)),
+            unmuted=unmuted,
+            context=unmuted._replace(muted=facts.muted),
+        )
+
+    async def _in_channel(
+        self, caller: Caller, channel: ChannelPin, right: Right, *, viewed: bool, needed: bool
+    ) -> bool:
+        granted = await self.on_server(caller, right)
+        base = caller.unmuted if right.survives_mute else caller.context
+        context = ChannelContext(*base, granted=granted, viewed=viewed, needed=needed, user=_user(caller, channel))
+        return await self._answer(
+            Question(Entity(CHANNEL_RIGHT, f"{channel.channel_id}.{right.name}"), context, channel.token)
+        )
+
+    async def _answer(self, question: Question) -> bool:
+        answer: bool | None = self._answers.get(question)
+        if answer is not None:
+            return answer
+
+        async def check() -> bool:
+            entity, context, token = question
+            return await self._authorizer.check(entity, "allowed", SUBJECT, context._asdict(), token)
+
+        return await self._answers.ask(question, check)
+
+
+SUBJECT: Final = Entity("user", ANYBODY)
+"""The subject of every check. Who asks is in the context; a subject of their own would keep members from sharing
+answers."""
+
+
+def _user(caller: Caller, channel: ChannelPin) -> str:
+    user = str(caller.user_id)
+    return user if user in channel.facts.personal else ANYBODY
