@@ -66,11 +66,11 @@ class SqliteUnderTest:
         await self.bus.close()
 
 
-async def sqlite(directory: Path) -> BusUnderTest:
+async def embedded(directory: Path) -> BusUnderTest:
     return await SqliteUnderTest(directory).open()
 
 
-ADAPTERS: list[Callable[[Path], Awaitable[BusUnderTest]]] = [sqlite]
+ADAPTERS: list[Callable[[Path], Awaitable[BusUnderTest]]] = [embedded]
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
