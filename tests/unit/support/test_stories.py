@@ -8,7 +8,12 @@ from tests.support.stories import State, StoryReport, read_stories, state_of
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = f"""
+[pytest]
+markers = story(id)
+asyncio_default_fixture_loop_scope = function
+pythonpath = {Path(__file__).resolve().parents[3].as_posix()!r}
+"""
 
 
 @pytest.mark.parametrize(
@@ -65,9 +70,7 @@ def test_history_is_skipped(): pytest.skip("no client here")
 
 
 def run_suite(pytester: pytest.Pytester, suite: str, *arguments: str) -> pytest.RunResult:
-    pytester.makeini(
-        f"[pytest]\nmarkers = story(id)\nasyncio_default_fixture_loop_scope = function\npythonpath = {ROOT.as_posix()!r}"
-    )
+    pytester.makeini(SETTINGS)
     pytester.makeconftest('pytest_plugins = ["tests.support.stories"]')
     pytester.makepyfile(test_suite=suite)
     return pytester.runpytest_subprocess(*arguments)
