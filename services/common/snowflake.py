@@ -52,9 +52,12 @@ class SnowflakeGenerator:
         self._last = -1
         self._lock = threading.Lock()
 
-    def next(self) -> int:
-        """A new id, larger than every id that this generator has made."""
+    def next(self, *, above: int = 0) -> int:
+        """A new id, larger than every id that this generator has made, and than `above`."""
         earliest = (self._clock.now_ms() - EPOCH_MS) << _SEQUENCE_BITS
+        if above:
+            # Its next millisecond: another worker's id may be the larger one within the same.
+            earliest = max(earliest, ((above >> _TIME_SHIFT) + 1) << _SEQUENCE_BITS)
         with self._lock:
             ticket = self._last = max(earliest, self._last + 1)
         return (ticket >> _SEQUENCE_BITS) << _TIME_SHIFT | self._worker_bits | (ticket & _SEQUENCE_MASK)

@@ -1,0 +1,61 @@
+"""Builds messages: the only place that does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.messages.v1.messages_service_pb2_grpc import add_MessagesServiceServicer_to_server
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.outbox import Relay, SqliteOutbox
+from services.common.runtime import Runtime
+from services.common.snowflake import SnowflakeGenerator
+from services.common.sqlite import Database
+from services.messages.authorizer import Authorizer
+from services.messages.config import DATABASE, Settings
+from services.messages.directory import Directory
+from services.messages.nonces import keep_forgetting
+from services.messages.service import MessagesService
+from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
+
+
+@asynccontextmanager
+async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIterator[None]:
+    """Serve messages at the runtime's server for as long as the context is open."""
+    settings = settings or Settings()
+    clock, peers = runtime.clock, runtime.peers
+    async with AsyncExitStack() as stack:
+        database = await Database.open(runtime.data / DATABASE, MIGRATIONS)
+        stack.push_async_callback(database.close)
+        relay = Relay(SqliteOutbox(database, clock), runtime.bus, clock)
+        await relay.start()
+        stack.push_async_callback(relay.close)
+
+        store = SqliteMessageStore(database, relay.notify)
+        directory = Directory(
+            UsersServiceStub(peers["users"]),
+            MembersServiceStub(peers["servers"]),
+            ServersServiceStub(peers["servers"]),
+            runtime.bus,
+        )
+        stack.callback(directory.close)
+        await stack.enter_async_context(_running(directory.follow()))
+        await stack.enter_async_context(_running(keep_forgetting(store, clock)))
+
+        ids = SnowflakeGenerator(settings.worker, clock)
+        service = MessagesService(store, Authorizer(AuthzServiceStub(peers["authz"])), directory, ids, clock)
+        add_MessagesServiceServicer_to_server(service, runtime.server)  # type: ignore[arg-type]
+        runtime.server.set_serving(True)
+        stack.callback(runtime.server.set_serving, False)
+        yield
+
+
+@asynccontextmanager
+async def _running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(job)
+        yield
+        task.cancel()

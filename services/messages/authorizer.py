@@ -1,0 +1,52 @@
+"""Asks authz, and says no in the words that the edges know."""
+
+from typing import TYPE_CHECKING, Final
+
+from beep.authz.v1 import authz_service_pb2 as authz_pb
+from services.common.errors import NotFound, PermissionDenied
+from services.common.permissions import Permission
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+
+NOTHING: Final = Permission(0)
+
+
+class Authorizer:
+    """One call to authz decides one request."""
+
+    def __init__(self, authz: "AuthzServiceAsyncStub") -> None:
+        self._authz = authz
+
+    async def require(
+        self, user_id: int, channel_id: int, required: Permission = NOTHING, *, optional: Permission = NOTHING
+    ) -> authz_pb.AuthorizeResponse:
+        """The answer to a user who may view the channel and do all of `required` there.
+
+        Raises:
+            NotFound: UNKNOWN_CHANNEL, also when it is not for this user to know that there is one.
+            PermissionDenied: MISSING_ACCESS without VIEW_CHANNEL, else MISSING_PERMISSIONS.
+        """
+        decision = await self._authz.Authorize(
+            authz_pb.AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=required, optional=optional)
+        )
+        if decision.outcome == authz_pb.OUTCOME_ALLOWED:
+            return decision
+        if decision.outcome == authz_pb.OUTCOME_DENIED:
+            raise refusal(decision, Permission(decision.missing))
+        raise NotFound("UNKNOWN_CHANNEL", "Unknown channel.")
+
+    async def require_any(self, user_id: int, channel_id: int, any_of: Permission) -> authz_pb.AuthorizeResponse:
+        """As `require`, for a right that each of several bits grants."""
+        decision = await self.require(user_id, channel_id, optional=any_of)
+        if not decision.granted & any_of:
+            raise refusal(decision, any_of)
+        return decision
+
+
+def refusal(decision: authz_pb.AuthorizeResponse, missing: Permission) -> PermissionDenied:
+    """What a member gets who lacks `missing`; the decision id lets a moderator look up why."""
+    metadata = {"missing": str(int(missing)), "decision_id": decision.decision_id}
+    if missing & Permission.VIEW_CHANNEL:
+        return PermissionDenied("MISSING_ACCESS", "Missing access.", metadata=metadata)
+    return PermissionDenied("MISSING_PERMISSIONS", "Missing permissions.", metadata=metadata)

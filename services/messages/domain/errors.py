@@ -1,0 +1,56 @@
+"""What can be wrong with a message, or with what is done to one.
+
+BeepError
+├── InvalidArgument      InvalidForm, EmptyMessage, BulkDeleteTooOld
+├── PermissionDenied     NotAuthor, SystemMessage
+├── NotFound             UnknownMessage
+└── ResourceExhausted    TooManyPins
+"""
+
+from services.common import limits
+from services.common.errors import FieldViolation, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+
+
+class InvalidForm(InvalidArgument):
+    """Fields of the request are wrong; `violations` says which, in Discord's words."""
+
+    def __init__(self, *violations: FieldViolation) -> None:
+        super().__init__("INVALID_FORM", "Invalid form body.", violations=violations)
+
+
+class EmptyMessage(InvalidArgument):
+    def __init__(self) -> None:
+        super().__init__("EMPTY_MESSAGE", "Cannot send an empty message.")
+
+
+class BulkDeleteTooOld(InvalidArgument):
+    def __init__(self) -> None:
+        super().__init__("BULK_DELETE_TOO_OLD", "A message that is older than two weeks cannot be bulk deleted.")
+
+
+class NotAuthor(PermissionDenied):
+    def __init__(self) -> None:
+        super().__init__("NOT_AUTHOR", "Cannot edit a message that somebody else wrote.")
+
+
+class SystemMessage(PermissionDenied):
+    def __init__(self) -> None:
+        super().__init__("SYSTEM_MESSAGE", "Cannot do this to a system message.")
+
+
+class UnknownMessage(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_MESSAGE", "Unknown message.")
+
+
+class TooManyPins(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_PINS", f"A channel has at most {limits.PINS_PER_CHANNEL} pins.")
+
+
+def too_long(field: str, limit: int) -> FieldViolation:
+    return FieldViolation(field, "BASE_TYPE_MAX_LENGTH", f"Must be {limit} or fewer in length.")
+
+
+def unknown_reply() -> InvalidForm:
+    return InvalidForm(FieldViolation("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message"))
