@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.jwk import ECKey
 
 from services.common.clock import Clock
 from services.common.errors import Unauthenticated
@@ -21,9 +21,9 @@ KEYS_REFETCH_MS: Final = 10_000
 """The least time between two fetches of the keys, so that tokens with invented key ids cost the provider nothing."""
 CLOCK_SKEW_S: Final = 30
 
-# Asymmetric only: with an HMAC among them, a public key could be used as a shared secret.
-_KEY_TYPES: Final[Mapping[str, type[ECKey] | type[OKPKey]]] = {"EC": ECKey, "OKP": OKPKey}
-_ALGORITHM_OF_CURVE: Final = {"P-256": "ES256", "Ed25519": "EdDSA"}
+ALGORITHM: Final = "ES256"
+"""The only one, here and in the realm that is imported into Keycloak. With an HMAC beside it, a public key could be
+used as a shared secret."""
 
 
 class _Header(msgspec.Struct):
@@ -83,7 +83,7 @@ class TokenVerifier:
         self._audience = audience
         self._fetch = keys
         self._clock = clock
-        self._keys: dict[str, tuple[str, ECKey | OKPKey]] = {}
+        self._keys: dict[str, ECKey] = {}
         self._fetched_at_ms: int | None = None
 
     async def verify(self, token: str) -> VerifiedToken:
@@ -94,11 +94,11 @@ class TokenVerifier:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
             raise _refused("it is not a JWT")
         header = _decode_header(token.split(".", 1)[0])
-        algorithm, key = await self._key(header.kid)
-        if header.alg != algorithm:
-            raise _refused("the key is not for this algorithm")
+        if header.alg != ALGORITHM:
+            raise _refused(f"it is not signed with {ALGORITHM}")
+        key = await self._key(header.kid)
         try:
-            payload = jws.deserialize_compact(token, key, algorithms=[algorithm]).payload
+            payload = jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload
         except (JoseError, ValueError):
             raise _refused("the signature is wrong") from None
         try:
@@ -136,7 +136,7 @@ class TokenVerifier:
         if max(claims.iat, claims.nbf) > now + CLOCK_SKEW_S:
             raise _refused("it is not valid yet")
 
-    async def _key(self, kid: str) -> tuple[str, ECKey | OKPKey]:
+    async def _key(self, kid: str) -> ECKey:
         if kid not in self._keys:
             await self._refresh()
         if kid not in self._keys:
@@ -147,12 +147,10 @@ class TokenVerifier:
         now = self._clock.now_ms()
         if self._fetched_at_ms is not None and 0 <= now - self._fetched_at_ms < KEYS_REFETCH_MS:
             return
-        found: dict[str, tuple[str, ECKey | OKPKey]] = {}
+        found: dict[str, ECKey] = {}
         for jwk in (await self._fetch())["keys"]:
-            key_type = _KEY_TYPES.get(jwk.get("kty"))
-            algorithm = _ALGORITHM_OF_CURVE.get(jwk.get("crv"))
-            if key_type is not None and algorithm is not None and jwk.get("use", "sig") == "sig" and jwk.get("kid"):
-                found[jwk["kid"]] = (algorithm, key_type.import_key(jwk))
+            if jwk.get("crv") == "P-256" and jwk.get("use", "sig") == "sig" and jwk.get("kid"):
+                found[jwk["kid"]] = ECKey.import_key(jwk)
         self._keys = found
         # Only now: a provider that did not answer (Unavailable) is asked again by the next request.
         self._fetched_at_ms = now

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -40,7 +41,7 @@ class MailDirectory:
         """Write the mail durably and atomically: a reader sees the whole file or none."""
         await asyncio.to_thread(self._write, mail)
 
-    async def received(self, to: str | None = None) -> list[ReceivedMail]:
+    async def list(self, to: str | None = None) -> Sequence[ReceivedMail]:
         """The newest MAX_LISTED mails (to one address)."""
         return await asyncio.to_thread(self._read, to)
 
@@ -65,9 +66,9 @@ class MailDirectory:
         finally:
             os.close(directory)
 
-    def _read(self, to: str | None) -> list[ReceivedMail]:
+    def _read(self, to: str | None) -> Sequence[ReceivedMail]:
         newest_first = sorted(self._path.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        found: list[ReceivedMail] = []
+        found = []
         for file in newest_first:
             message = BytesParser(policy=policy.default).parsebytes(file.read_bytes())
             if to is None or message["To"] == to:

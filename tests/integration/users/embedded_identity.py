@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from html import unescape
 from pathlib import Path
@@ -51,9 +51,9 @@ class EmbeddedStack:
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
         self.verifier = TokenVerifier(issuer=ISSUER, audience="beep", keys=identity.keys, clock=clock)
 
-    async def mails(self, to: str) -> list[ReceivedMail]:
+    async def mails(self, to: str) -> Sequence[ReceivedMail]:
         await self._relay.drain()
-        return await self._mailbox.received(to)
+        return await self._mailbox.list(to)
 
     async def validation_tokens(self, email: str) -> list[str]:
         """The tokens of the validation links that the address has got, newest first."""

@@ -18,11 +18,11 @@ from litestar.datastructures import Cookie
 from services.common.errors import BeepError, InvalidArgument, ResourceExhausted, Unauthenticated
 from services.users.domain.email import normalise_email
 from services.users.identity.embedded.clients import SCOPES
-from services.users.identity.embedded.keys import ALGORITHM
 from services.users.identity.embedded.oauth import Answer, FormRequest
 from services.users.identity.embedded.pages import STYLE_HASH, confirm_page, message_page, sign_in_page
 from services.users.identity.embedded.provider import EmbeddedIdentity, SignInRefusal
 from services.users.identity.embedded.requests import MAX_BODY_BYTES, MalformedForm, parse_form
+from services.users.identity.verifier import ALGORITHM
 
 AnyRequest = Request[Any, Any, Any]
 

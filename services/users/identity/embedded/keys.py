@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from joserfc.jwk import ECKey
 
-ALGORITHM: Final = "ES256"
-"""Not EdDSA: of the algorithms that every OpenID client library verifies, the one with the smallest tokens."""
+from services.users.identity.verifier import ALGORITHM
 
 
 class SigningKey:

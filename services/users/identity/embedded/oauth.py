@@ -25,7 +25,7 @@ from joserfc.jwk import KeySet
 from services.users.identity.embedded import accounts, sessions
 from services.users.identity.embedded.accounts import StoredAccount
 from services.users.identity.embedded.clients import Client
-from services.users.identity.embedded.keys import ALGORITHM, SigningKey
+from services.users.identity.embedded.keys import SigningKey
 from services.users.identity.embedded.secrets import digest, new_secret
 from services.users.identity.embedded.sessions import Code, RefreshToken, Session
 from services.users.identity.embedded.tokens import (
@@ -34,6 +34,7 @@ from services.users.identity.embedded.tokens import (
     sid_of_signed,
     sign_access_token,
 )
+from services.users.identity.verifier import ALGORITHM
 
 # At DEBUG Authlib logs every token that it issues.
 logging.getLogger("authlib").setLevel(logging.INFO)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 SIGN_IN_LIMIT: Final = 5
 SIGN_IN_WINDOW_S: Final = 300
 ADDRESS_LIMIT: Final = 100
-"""Sign-ins of one network address in a window, whatever the account: against one password tried on many accounts."""
+"""Failures of one network address in a window, whatever the account: against one password tried on many accounts."""
 REGISTRATION_LIMIT: Final = 5
 REGISTRATION_WINDOW_S: Final = 3600
 
@@ -166,10 +166,10 @@ class EmbeddedIdentity:
             return SignInRefusal.TOO_MANY
         # Counted before the password is checked, so that parallel guesses count too.
         self._guesses.record(attempt)
-        self._addresses.record(address)
         account = await self._db.read(lambda conn: accounts.find_by_email(conn, email))
         encoded = None if account is None else account.password_hash
         if not await self._passwords.verify(password, encoded) or account is None:
+            self._addresses.record(address)
             return SignInRefusal.WRONG
         self._guesses.forgive(attempt)
         if not account.validated:

@@ -6,8 +6,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from services.users.identity.embedded.accounts import StoredAccount
-from services.users.identity.embedded.keys import ALGORITHM, SigningKey
+from services.users.identity.embedded.keys import SigningKey
 from services.users.identity.embedded.sessions import Session
+from services.users.identity.verifier import ALGORITHM
 
 
 def person_claims(account: StoredAccount, scope: str) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Builds users: the only place that does."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from litestar import Router
+
+from beep.users.v1.accounts_service_pb2_grpc import add_AccountsServiceServicer_to_server
+from beep.users.v1.bots_service_pb2_grpc import add_BotsServiceServicer_to_server
+from beep.users.v1.tokens_service_pb2_grpc import add_TokensServiceServicer_to_server
+from beep.users.v1.users_service_pb2_grpc import add_UsersServiceServicer_to_server
+from services.common.outbox import Relay, SqliteOutbox
+from services.common.runtime import Runtime
+from services.common.snowflake import SnowflakeGenerator
+from services.common.sqlite import Database
+from services.users import config
+from services.users.config import Settings
+from services.users.identity.embedded import keys
+from services.users.identity.embedded import schema as identity_schema
+from services.users.identity.embedded.clients import registered_clients
+from services.users.identity.embedded.http import identity_router
+from services.users.identity.embedded.oauth import Rules
+from services.users.identity.embedded.passwords import Passwords
+from services.users.identity.embedded.provider import EmbeddedIdentity
+from services.users.identity.ports import SessionEnded
+from services.users.identity.verifier import TokenVerifier
+from services.users.mail.directory import MailDirectory
+from services.users.mail.http import mail_router
+from services.users.mail.outbox import MailRelay
+from services.users.service.accounts import AccountsService
+from services.users.service.bots import BotsService
+from services.users.service.revocations import Revocations
+from services.users.service.tokens import TokensService
+from services.users.service.users import UsersService
+from services.users.store import sqlite
+from services.users.store.sqlite import SqliteUserStore
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """`routers` are the provider's and the mail's pages, to be mounted on the public port."""
+
+    routers: Sequence[Router]
+
+
+@asynccontextmanager
+async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
+    """Serve accounts, profiles, bots and tokens at the runtime's server for as long as the context is open."""
+    async with AsyncExitStack() as stack:
+        ids = SnowflakeGenerator(settings.worker, runtime.clock)
+        db = await Database.open(runtime.data / config.DATABASE, sqlite.MIGRATIONS)
+        stack.push_async_callback(db.close)
+        relay = Relay(SqliteOutbox(db, runtime.clock), runtime.bus, runtime.clock)
+        await relay.start()
+        stack.push_async_callback(relay.close)
+        store = SqliteUserStore(db, relay.notify)
+        # Its own revocations must outlive every token that the provider could still renew.
+        kept_ms = (settings.access_lifetime_s + settings.refresh_lifetime_s) * 1000
+        revocations = Revocations(store, relay, runtime.clock, ids, kept_ms)
+
+        directory = MailDirectory(runtime.data / config.MAIL_DIRECTORY, runtime.clock)
+        identity = await _embedded_identity(stack, runtime, settings, directory, revocations.session_ended)
+        verifier = TokenVerifier(
+            issuer=identity.issuer, audience=settings.audience, keys=identity.keys, clock=runtime.clock
+        )
+
+        server = runtime.server
+        add_UsersServiceServicer_to_server(UsersService(store, identity), server)  # type: ignore[arg-type]
+        add_AccountsServiceServicer_to_server(AccountsService(store, identity, runtime.clock), server)  # type: ignore[arg-type]
+        tokens = TokensService(store, identity, verifier, revocations, runtime.clock, ids)
+        add_TokensServiceServicer_to_server(tokens, server)  # type: ignore[arg-type]
+        bots = BotsService(store, relay, ids, secrets.token_bytes)
+        add_BotsServiceServicer_to_server(bots, server)  # type: ignore[arg-type]
+        server.set_serving(True)
+        stack.callback(server.set_serving, False)
+        yield Built([identity_router(identity), mail_router(directory)])
+
+
+async def _embedded_identity(
+    stack: AsyncExitStack, runtime: Runtime, settings: Settings, directory: MailDirectory, session_ended: SessionEnded
+) -> EmbeddedIdentity:
+    db = await Database.open(runtime.data / config.IDENTITY_DATABASE, identity_schema.MIGRATIONS)
+    stack.push_async_callback(db.close)
+    mail = MailRelay(db, directory, runtime.clock)
+    mail.start()
+    stack.push_async_callback(mail.close)
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    rules = Rules(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        clients=registered_clients(
+            web_redirect_uris=settings.web_redirect_uris, service_secrets=settings.service_secrets
+        ),
+        key=keys.load_or_create(runtime.data / config.IDENTITY_KEY),
+        access_lifetime_s=settings.access_lifetime_s,
+        refresh_lifetime_s=settings.refresh_lifetime_s,
+    )
+    identity = EmbeddedIdentity(
+        db=db, rules=rules, passwords=passwords, mail=mail, session_ended=session_ended, clock=runtime.clock
+    )
+    await identity.start()
+    return identity

@@ -1,0 +1,115 @@
+"""Where users, bots and revocations are kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.common.outbox import OutboxRecord
+from services.users.domain.bot_token import BotToken
+from services.users.domain.user import Bot, User
+
+
+class UsernameTaken(Exception):
+    """Somebody else has the username, or is registering with it."""
+
+
+class TooManyBots(Exception):
+    """The owner has as many bots as one may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person as the identity provider describes them at first sight. `email` is empty when it is not verified."""
+
+    subject: str
+    email: str
+    preferred_username: str
+    global_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the bearer of an access token."""
+
+    user: User | None
+    revoked: bool
+
+
+class UserStore(Protocol):
+    """Every change is durable when its method returns, and stored together with its record, if it has one: both or
+    neither. The record has been handed to the relay by then. A read sees every change whose method has returned.
+
+    All methods raise `services.common.errors.Unavailable` when the store does not answer; then a change may or may not
+    have been made.
+    """
+
+    async def users(self, ids: Sequence[int]) -> list[User]:
+        """The users with these ids, in no particular order; ids that nobody has are left out."""
+        ...
+
+    async def person_named(self, username: str) -> User | None:
+        """The person (never a bot) with this username."""
+        ...
+
+    async def reserve(self, username: str, email: str, *, now_ms: int, until_ms: int) -> None:
+        """Keep a username for whoever validates this address, until then. The same address may do it again.
+
+        Raises:
+            UsernameTaken
+        """
+        ...
+
+    async def known(self, subject: str, *, sid: str, issued_at_s: int) -> Known:
+        """Whose token this is, and whether it was revoked: by its session, or by being issued no later than what
+        `revoke_issued_before` says of the subject. In one read, as every request of every edge may ask."""
+        ...
+
+    async def provision(self, person: NewPerson, user_id: int, *, now_ms: int) -> User:
+        """The user of a subject, made now if there is none. Concurrent calls for one subject all get the same user.
+
+        The username is the preferred one if it is valid, nobody has it and nobody else has reserved it, and otherwise
+        derived from it and `user_id`: this never fails for a name.
+        """
+        ...
+
+    async def user_of(self, subject: str) -> User | None:
+        """The user of a subject."""
+        ...
+
+    async def revoke_session(self, sid: str, *, now_ms: int, until_ms: int, record: OutboxRecord | None) -> None:
+        """Refuse the tokens of a session until that time, when the last of them has expired by itself."""
+        ...
+
+    async def revoke_issued_before(self, subject: str, *, issued_at_s: int, record: OutboxRecord) -> None:
+        """Refuse every token of a subject that was issued in this second or before. Never moves back."""
+        ...
+
+    async def create_bot(self, bot: Bot, token: BotToken, *, idempotency_key: str, limit: int) -> tuple[Bot, bool]:
+        """Add a bot and its token; `(bot, True)`.
+
+        A key that the owner has used before gives the bot of then and False, also in a race, and changes nothing. An
+        empty key is no key.
+
+        Raises:
+            TooManyBots: the owner has `limit` of them.
+        """
+        ...
+
+    async def bots_of(self, owner_id: int) -> list[Bot]:
+        """The bots of an owner, oldest first."""
+        ...
+
+    async def bot(self, bot_id: int) -> Bot | None:
+        """One bot."""
+        ...
+
+    async def bot_with_token(self, token: BotToken) -> Bot | None:
+        """The bot, if this is its token in force. Compares in constant time."""
+        ...
+
+    async def replace_bot_token(
+        self, bot_id: int, token: BotToken, revoked: Callable[[str], OutboxRecord]
+    ) -> OutboxRecord:
+        """From the return on, only `token` is in force. Stores and returns the record that `revoked` makes of the id of
+        the token that was in force until now. The bot exists."""
+        ...
