@@ -26,13 +26,13 @@ run: $(BYTECODE)  ## serve, with the data under ./data (DATA=…, ARGS="--port 9
 	@exec $(BIN)/beep up --data "$(DATA)" $(ARGS)
 
 test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
 
 stories: $(DEV)  ## run the tests of the stories and write docs/stories.md
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m story --stories-report docs/stories.md $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m story --stories-report docs/stories.md $(ARGS)
 
 check: check-format check-lint check-types check-imports check-protos  ## run every check below; no tests
 

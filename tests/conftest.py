@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.stories"]
 
@@ -14,15 +16,20 @@ settings.register_profile("explore", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
-_PROCESS_TESTS = tuple(Path(__file__).parent / kind for kind in ("e2e", "faults"))
+PROCESS_TESTS = ("tests/e2e/", "tests/faults/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that start a whole Beep one after another, in one worker: they would steal each other's time."""
-    for item in items:
-        if any(item.path.is_relative_to(folder) for folder in _PROCESS_TESTS):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+class OneBeepAtATime(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Hands out tests one by one, but all that start a whole Beep to one worker: they would steal each other's time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "one Beep at a time" if nodeid.startswith(PROCESS_TESTS) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBeepAtATime:
+    """Decide, under pytest-xdist, who runs what."""
+    return OneBeepAtATime(config, log)
 
 
 @pytest.fixture

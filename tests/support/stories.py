@@ -8,7 +8,6 @@ A story has *passed* when at least one of its tests ran and every one of them pa
 did anything else; with no test, or none that ran, it has *no test*.
 """
 
-import re
 import tomllib
 from collections.abc import Generator, Mapping
 from enum import Enum
@@ -124,8 +123,8 @@ class StoryReport:
         return ", ".join(f"{states.count(state)} {state.value}" for state in State) + f", of {len(states)} stories"
 
     def _links(self, story: str) -> str:
-        # One link for all cases of a parametrised test. pytest-xdist appends "@group" to the id of a grouped test.
-        tests = {re.sub(r"(\[.*\])?(@[\w-]+)?$", "", test, flags=re.DOTALL) for test in self._tests.get(story, [])}
+        # One link for all cases of a parametrised test.
+        tests = {test.partition("[")[0] for test in self._tests.get(story, [])}
         return "<br>".join(
             f"[{name.rpartition('::')[2]}](../{path})"
             for path, _, name in (test.partition("::") for test in sorted(tests))

@@ -11,9 +11,14 @@ pytest_plugins = ["pytester"]
 SETTINGS = f"""
 [pytest]
 markers = story(id)
-asyncio_default_fixture_loop_scope = function
 pythonpath = {Path(__file__).resolve().parents[3].as_posix()!r}
 """
+
+
+@pytest.fixture(autouse=True)
+def only_named_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading all that is installed takes longer than these tests."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,6 @@ import pytest
 
 @pytest.mark.story("CHT-08", "CHT-18")
 @pytest.mark.parametrize("case", ["a[b]::c", "d"])
-@pytest.mark.xdist_group("processes")
 def test_send_reaches_everyone(case): pass
 
 @pytest.mark.story("CHT-10")
@@ -73,10 +77,11 @@ def run_suite(pytester: pytest.Pytester, suite: str, *arguments: str) -> pytest.
     pytester.makeini(SETTINGS)
     pytester.makeconftest('pytest_plugins = ["tests.support.stories"]')
     pytester.makepyfile(test_suite=suite)
+    pytester.plugins = ["xdist"]
     return pytester.runpytest_subprocess(*arguments)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadgroup")], ids=["one process", "workers"])
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "workers"])
 def test_report_is_the_same_page_however_the_tests_are_run(
     pytester: pytest.Pytester, tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
@@ -112,3 +117,10 @@ def test_story_whose_test_took_its_worker_down_has_failed(pytester: pytest.Pytes
     page = tmp_path / "stories.md"
     run_suite(pytester, suite + "def test_other(): pass\n", "--stories-report", str(page), "-n", "2")
     assert "| CHT-08 | failed |" in page.read_text(encoding="utf-8")
+
+
+def test_story_whose_test_was_not_reached_is_not_passed(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    suite = 'import pytest\ndef test_a(): assert False\n@pytest.mark.story("CHT-08")\ndef test_b(): pass\n'
+    page = tmp_path / "stories.md"
+    run_suite(pytester, suite, "--stories-report", str(page), "-x")
+    assert "| CHT-08 | no test |" in page.read_text(encoding="utf-8")
