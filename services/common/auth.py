@@ -1,8 +1,8 @@
 """Who calls: the principal, and the internal token that carries it from service to service.
 
 An edge authenticates an outside token once and then speaks for that principal with a short-lived token of Beep's own: a
-JWT (RFC 7519) signed with EdDSA (RFC 8037), whose audience is the one service that may accept it. A service that calls
-another on its own behalf is a principal too, so nothing inside is ever called by nobody.
+JWT (RFC 7519) signed with Ed25519 (RFC 8037, RFC 9864), whose audience is the one service that may accept it. A service
+that calls another on its own behalf is a principal too, so nothing inside is ever called by nobody.
 """
 
 import os
@@ -23,7 +23,7 @@ from services.common.clock import Clock
 from services.common.errors import PermissionDenied, Unauthenticated
 
 ISSUER: Final = "beep"
-ALGORITHMS: Final = ["EdDSA"]
+ALGORITHMS: Final = ["Ed25519"]
 LIFETIME_SECONDS: Final = 120
 # A token is minted anew when less than this is left of it, so that no call starts with one about to expire.
 RENEW_SECONDS: Final = 40
@@ -130,7 +130,7 @@ class InternalTokens:
             "rol": list(principal.global_roles),
             "exp": expires,
         }
-        token = jwt.encode({"alg": "EdDSA"}, claims, self._key, algorithms=ALGORITHMS)
+        token = jwt.encode({"alg": ALGORITHMS[0]}, claims, self._key, algorithms=ALGORITHMS)
         _remember(self._minted, (principal, audience), (token, expires))
         return token
 
