@@ -1,0 +1,190 @@
+"""A server with one channel, and the messages service over the real authz: what every test of this folder starts from.
+
+Users and servers are stand-ins that answer from tables: what they own is not what is tested here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc.jwk import OKPKey
+
+from beep.authz.v1 import authz_service_pb2, facts_pb2
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.messages.v1 import messages_service_pb2 as pb
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.servers.v1 import members_service_pb2, role_pb2, server_pb2, servers_service_pb2
+from beep.servers.v1.member_pb2 import Member
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceServicer, add_MembersServiceServicer_to_server
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceServicer, add_ServersServiceServicer_to_server
+from beep.users.v1 import users_service_pb2
+from beep.users.v1.user_pb2 import User
+from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
+from services.authz import __main__ as authz
+from services.common.auth import InternalTokens, Principal, PrincipalKind, require_service
+from services.common.bus import Envelope, Subscription
+from services.common.bus_sqlite import SqliteBus
+from services.common.errors import NotFound
+from services.common.permissions import Permission
+from services.common.rpc import RpcServer
+from services.common.runtime import Runtime
+from services.messages import __main__ as messages
+from tests.support.clock import ManualClock
+
+SERVER = 1_000_000
+CHANNEL = 1_000_001
+OTHER_CHANNEL = 1_000_002
+OWNER, ANN, BOB, STRANGER = 11, 12, 13, 14
+MENTIONABLE_ROLE, QUIET_ROLE = 901, 902
+READER = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
+SENDER = READER | Permission.SEND_MESSAGES
+
+
+@dataclass
+class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceServicer):
+    """Answers for `users` and `servers`, and counts what it is asked."""
+
+    users: dict[int, User] = field(default_factory=dict)
+    members: dict[int, Member] = field(default_factory=dict)
+    roles: list[role_pb2.Role] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    async def GetUsers(
+        self, request: users_service_pb2.GetUsersRequest, context: Any
+    ) -> users_service_pb2.GetUsersResponse:
+        self.asked["GetUsers"] += 1
+        require_service()
+        return users_service_pb2.GetUsersResponse(users=[self.users[i] for i in request.ids if i in self.users])
+
+    async def GetMember(
+        self, request: members_service_pb2.GetMemberRequest, context: Any
+    ) -> members_service_pb2.GetMemberResponse:
+        self.asked["GetMember"] += 1
+        require_service()
+        if request.user_id not in self.members:
+            raise NotFound("UNKNOWN_MEMBER")
+        return members_service_pb2.GetMemberResponse(member=self.members[request.user_id])
+
+    async def GetSnapshot(
+        self, request: servers_service_pb2.GetSnapshotRequest, context: Any
+    ) -> servers_service_pb2.GetSnapshotResponse:
+        self.asked["GetSnapshot"] += 1
+        require_service()
+        return servers_service_pb2.GetSnapshotResponse(snapshot=server_pb2.ServerSnapshot(roles=self.roles))
+
+
+class World:
+    """Who may do what is set by `grant`; `as_user` speaks for somebody; `events` is what was published."""
+
+    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: ManualClock) -> None:
+        self.clock = clock
+        self.bus = bus
+        self.tables = Tables()
+        self._stack = stack
+        self._data = data
+        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
+        self._servers = {name: RpcServer(name, self._tokens) for name in ("authz", "users", "servers", "messages")}
+        self._subscription: Subscription = bus.subscribe([f"server:{SERVER}"])
+        self._events: list[Envelope] = []
+        self._version = 0
+        self._seats: dict[int, Permission] = {}
+        self._service: AsyncExitStack | None = None
+        self._facts = AuthzServiceStub(self._servers["authz"].in_process_channel(_service("servers")))
+
+    async def start(self) -> None:
+        add_UsersServiceServicer_to_server(self.tables, self._servers["users"])
+        add_MembersServiceServicer_to_server(self.tables, self._servers["servers"])
+        add_ServersServiceServicer_to_server(self.tables, self._servers["servers"])
+        await self._stack.enter_async_context(authz.build(self._runtime("authz")))
+        for user_id, name in ((OWNER, "owner"), (ANN, "ann"), (BOB, "bob"), (STRANGER, "stranger")):
+            self.tables.users[user_id] = User(id=user_id, username=name)
+        self.tables.roles = [
+            role_pb2.Role(id=SERVER, name="@everyone"),
+            role_pb2.Role(id=MENTIONABLE_ROLE, name="open", mentionable=True),
+            role_pb2.Role(id=QUIET_ROLE, name="quiet"),
+        ]
+        await self._apply(facts_pb2.FactChange(set_server=facts_pb2.SetServer(server_id=SERVER, owner_id=OWNER)))
+        for channel_id in (CHANNEL, OTHER_CHANNEL):
+            channel = facts_pb2.SetChannel(server_id=SERVER, channel_id=channel_id)
+            await self._apply(facts_pb2.FactChange(set_channel=channel))
+        for user_id in (OWNER, ANN, BOB):
+            await self.grant(user_id, SENDER)
+        await self.restart()
+
+    async def restart(self) -> None:
+        """Ends the messages service, if it runs, and starts it over the same data."""
+        if self._service is not None:
+            await self._service.aclose()
+        self._service = AsyncExitStack()
+        await self._service.enter_async_context(messages.build(self._runtime("messages")))
+
+    async def close(self) -> None:
+        if self._service is not None:
+            await self._service.aclose()
+
+    async def grant(self, user_id: int, permissions: Permission) -> None:
+        """Gives a member exactly these permissions, by a role of their own."""
+        self._seats[user_id] = permissions
+        member = Member(server_id=SERVER, user=self.tables.users[user_id], joined_at_ms=1_700_000_000_000)
+        self.tables.members[user_id] = member
+        roles = [facts_pb2.RolePermissions(role_id=SERVER, permissions=0)]
+        roles += [facts_pb2.RolePermissions(role_id=500 + u, permissions=int(p)) for u, p in self._seats.items()]
+        seat = facts_pb2.SetSeat(server_id=SERVER, user_id=user_id, role_ids=[500 + user_id])
+        await self._apply(
+            facts_pb2.FactChange(set_roles=facts_pb2.SetRoles(server_id=SERVER, roles=roles)),
+            facts_pb2.FactChange(set_seat=seat),
+        )
+
+    def as_user(self, user_id: int) -> "MessagesServiceStub":
+        channel = self._servers["messages"].in_process_channel(Principal(PrincipalKind.USER, user_id=user_id))
+        return MessagesServiceStub(channel)
+
+    async def send(self, user_id: int, content: str = "hello", **fields: Any) -> Any:
+        """The created message."""
+        request = pb.CreateMessageRequest(channel_id=fields.pop("channel_id", CHANNEL), content=content, **fields)
+        return (await self.as_user(user_id).CreateMessage(request)).message
+
+    async def delete(self, user_id: int, message_id: int) -> None:
+        await self.as_user(user_id).DeleteMessage(pb.DeleteMessageRequest(channel_id=CHANNEL, message_id=message_id))
+
+    async def history(self, user_id: int = OWNER, **fields: Any) -> list[Any]:
+        request = pb.ListMessagesRequest(channel_id=CHANNEL, limit=100, **fields)
+        return list((await self.as_user(user_id).ListMessages(request)).messages)
+
+    async def events(self, count: int) -> list[tuple[str, dict[str, Any]]]:
+        """The next `count` dispatches of the server, as (type, body)."""
+        async with asyncio.timeout(5):
+            while len(self._events) < count:
+                self._events += [record.envelope for record in await anext(aiter(self._subscription))]
+        taken, self._events = self._events[:count], self._events[count:]
+        return [(envelope.type, msgspec.json.decode(envelope.body)) for envelope in taken]
+
+    async def _apply(self, *changes: facts_pb2.FactChange) -> None:
+        self._version += 1
+        request = authz_service_pb2.ApplyFactsRequest(server_id=SERVER, version=self._version, changes=changes)
+        await self._facts.ApplyFacts(request)
+
+    def _runtime(self, name: str) -> Runtime:
+        peers = {peer: server.in_process_channel(_service(name)) for peer, server in self._servers.items()}
+        return Runtime(self._data, self.clock, self._tokens, self.bus, self._servers[name], peers)
+
+
+def _service(name: str) -> Principal:
+    return Principal(PrincipalKind.SERVICE, service=name)
+
+
+@asynccontextmanager
+async def running_world(data: Path) -> AsyncIterator[World]:
+    clock = ManualClock()
+    async with AsyncExitStack() as stack:
+        bus = await SqliteBus.open(data / "bus.db", clock)
+        stack.push_async_callback(bus.close)
+        world = World(stack, data, bus, clock)
+        await world.start()
+        stack.push_async_callback(world.close)
+        yield world
