@@ -1,0 +1,326 @@
+"""What every store of messages promises (services/messages/store/ports.py).
+
+A second adapter is one more entry in `ADAPTERS`.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from msgspec.structs import replace
+
+from services.common.bus import Audience, Envelope
+from services.common.limits import NONCE_LIFETIME
+from services.common.outbox import OutboxRecord, SqliteOutbox
+from services.common.snowflake import MAX_SNOWFLAKE, at_ms
+from services.common.sqlite import Database
+from services.messages.domain.errors import TooManyPins, UnknownMessage
+from services.messages.domain.history import Window, after, around, before, newest
+from services.messages.domain.mentions import Mentions
+from services.messages.domain.message import Message, MessageType
+from services.messages.store.ports import IdTooLow, MessageStore
+from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
+from tests.support.clock import ManualClock
+
+SERVER, CHANNEL, OTHER_CHANNEL, ANN, BOB = 1, 2, 3, 4, 5
+START = at_ms(ManualClock().now_ms())
+DAY = at_ms(ManualClock().now_ms() + NONCE_LIFETIME * 1000) - START
+
+
+class StoreUnderTest(Protocol):
+    """What the suite needs beside the port."""
+
+    store: MessageStore
+    committed: list[int]
+    """The ids of the records that the store has told of, in order."""
+
+    async def recorded(self) -> list[int]:
+        """The ids of the records in the outbox, in order."""
+        ...
+
+    async def restart(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class SqliteUnderTest:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.committed: list[int] = []
+
+    async def restart(self) -> None:
+        if hasattr(self, "_db"):
+            await self._db.close()
+        self._db = await Database.open(self._path, MIGRATIONS)
+        self.store: MessageStore = SqliteMessageStore(self._db, lambda record: self.committed.append(record.id))
+
+    async def recorded(self) -> list[int]:
+        return [pending.record.id for pending in await SqliteOutbox(self._db, ManualClock()).pending(0, 10_000)]
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+async def open_sqlite(path: Path) -> StoreUnderTest:
+    under_test = SqliteUnderTest(path / "messages.db")
+    await under_test.restart()
+    return under_test
+
+
+ADAPTERS: dict[str, Callable[[Path], Awaitable[StoreUnderTest]]] = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=ADAPTERS)
+async def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreUnderTest]:
+    opened = await ADAPTERS[request.param](tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(under_test: StoreUnderTest) -> MessageStore:
+    return under_test.store
+
+
+_record_ids = itertools.count(1)
+
+
+def record() -> OutboxRecord:
+    event_id = next(_record_ids)
+    shard = f"server:{SERVER}"
+    return OutboxRecord(event_id, shard, (Envelope(event_id, shard, "MESSAGE_CREATE", b"{}", Audience.CHANNEL),))
+
+
+def message(n: int, *, channel_id: int = CHANNEL, author_id: int = ANN, content: str = "hello") -> Message:
+    return Message(
+        id=START + n,
+        channel_id=channel_id,
+        server_id=SERVER,
+        author_id=author_id,
+        type=MessageType.DEFAULT,
+        content=content,
+    )
+
+
+def changed(old: Message, **fields: object) -> Message:
+    return replace(old, revision=old.revision + 1, **fields)
+
+
+async def fill(store: MessageStore, count: int, *, channel_id: int = CHANNEL) -> list[Message]:
+    return [await store.insert(message(n, channel_id=channel_id), record()) for n in range(1, count + 1)]
+
+
+# Atomic, durable
+
+
+async def test_insert_stores_message_and_record_across_a_restart(under_test: StoreUnderTest) -> None:
+    full = replace(
+        message(1, content="h\u00e9llo \N{WAVING HAND SIGN}"),
+        type=MessageType.REPLY,
+        embeds=b'[{"title":"x"}]',
+        flags=4,
+        tts=True,
+        mentions=Mentions(user_ids=(7, MAX_SNOWFLAKE), role_ids=(8,), everyone=True),
+        reference_id=9,
+        edited_at_ms=10,
+        pinned_at_ms=11,
+        revision=12,
+    )
+    told = record()
+    await under_test.store.insert(full, told)
+    await under_test.restart()
+    assert await under_test.store.get(CHANNEL, full.id) == full
+    assert await under_test.recorded() == [told.id]
+
+
+async def test_record_is_told_of_when_and_only_when_something_was_written(under_test: StoreUnderTest) -> None:
+    store, told = under_test.store, [record() for _ in range(9)]
+    first = await store.insert(message(1), told[0], nonce="n")
+    await store.insert(message(2), told[1], nonce="n")
+    with pytest.raises(IdTooLow):
+        await store.insert(message(1), told[2])
+    await store.replace(changed(first, content="x"), told[3])
+    await store.replace(changed(first, content="y"), told[4])
+    await store.delete(CHANNEL, [first.id], told[5])
+    await store.delete(CHANNEL, [first.id], told[6])
+    assert under_test.committed == await under_test.recorded() == [told[0].id, told[3].id, told[5].id]
+
+
+# Order
+
+
+async def test_writes_take_effect_in_the_order_of_the_calls(under_test: StoreUnderTest) -> None:
+    """Each call takes its place before it first waits, so of calls made one after another none overtakes."""
+    told = [record() for _ in range(64)]
+    await asyncio.gather(*(under_test.store.insert(message(n + 1), told[n]) for n in range(64)))
+    assert under_test.committed == await under_test.recorded() == [one.id for one in told]
+
+
+@pytest.mark.parametrize("n", [4, 5])
+async def test_insert_refuses_an_id_that_is_not_the_highest(store: MessageStore, n: int) -> None:
+    await store.insert(message(5), record())
+    await store.insert(message(9, channel_id=OTHER_CHANNEL), record())
+    with pytest.raises(IdTooLow) as refused:
+        await store.insert(message(n, content="late"), record(), nonce="n")
+    assert refused.value.highest == START + 5
+    # Its nonce went with it: the same message under a better id is not a retry.
+    assert (await store.insert(message(6), record(), nonce="n")).id == START + 6
+
+
+# Nonces
+
+
+async def test_concurrent_inserts_with_one_nonce_make_one_message(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    stored = await asyncio.gather(*(store.insert(message(n), record(), nonce="n") for n in range(1, 33)))
+    assert {one.id for one in stored} == {START + 1}
+    assert await store.page(CHANNEL, newest(100)) == [message(1)]
+    assert len(await under_test.recorded()) == 1
+
+
+async def test_nonce_finds_the_first_message_as_it_is_now_also_after_a_restart(under_test: StoreUnderTest) -> None:
+    first = await under_test.store.insert(message(1), record(), nonce="n")
+    await under_test.store.replace(changed(first, content="edited"), record())
+    await under_test.restart()
+    again = await under_test.store.insert(message(2), record(), nonce="n")
+    assert (again.id, again.content) == (first.id, "edited")
+    assert await under_test.store.find_by_nonce(CHANNEL, ANN, "n") == again
+    assert await under_test.store.find_by_nonce(CHANNEL, BOB, "n") is None
+
+
+async def test_nonce_belongs_to_one_author_in_one_channel(store: MessageStore) -> None:
+    await store.insert(message(1), record(), nonce="n")
+    for other in (message(2, author_id=BOB), message(3, channel_id=OTHER_CHANNEL)):
+        assert await store.insert(other, record(), nonce="n") == other
+
+
+async def test_nonce_counts_for_its_lifetime(store: MessageStore) -> None:
+    first = await store.insert(message(1), record(), nonce="n")
+    last_moment = await store.insert(message(DAY), record(), nonce="n")
+    assert last_moment.id == first.id
+    too_late = message(DAY + (1 << 23))
+    assert await store.insert(too_late, record(), nonce="n") == too_late
+    assert (await store.insert(message(DAY + (1 << 24)), record(), nonce="n")).id == too_late.id
+
+
+async def test_nonce_of_a_deleted_message_makes_no_second_one(under_test: StoreUnderTest) -> None:
+    first = await under_test.store.insert(message(1), record(), nonce="n")
+    await under_test.store.delete(CHANNEL, [first.id], record())
+    with pytest.raises(UnknownMessage):
+        await under_test.store.insert(message(2), record(), nonce="n")
+    assert await under_test.store.find_by_nonce(CHANNEL, ANN, "n") is None
+    assert len(await under_test.recorded()) == 2
+
+
+async def test_old_nonces_are_forgotten_oldest_first(store: MessageStore) -> None:
+    for n in range(1, 6):
+        await store.insert(message(n), record(), nonce=f"n{n}")
+    assert await store.forget_nonces(before=START + 4, limit=2) == 2
+    assert await store.forget_nonces(before=START + 4, limit=2) == 1
+    assert await store.forget_nonces(before=START + 4, limit=2) == 0
+    known = [await store.find_by_nonce(CHANNEL, ANN, f"n{n}") is not None for n in range(1, 6)]
+    assert known == [False, False, False, True, True]
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (newest(3), [9, 8, 7]),
+        (before(START + 3, 10), [2, 1]),
+        (after(START + 3, 2), [5, 4]),
+        (after(0, 2), [2, 1]),
+        (around(START + 5, 4), [6, 5, 4, 3]),
+        (around(START + 5, 1), [5]),
+        (before(0, 5), []),
+        (after(MAX_SNOWFLAKE - 1, 5), []),
+    ],
+)
+async def test_page_gives_the_window_newest_first(store: MessageStore, window: Window, expected: list[int]) -> None:
+    await fill(store, 9)
+    await fill(store, 9, channel_id=OTHER_CHANNEL)
+    assert [one.id - START for one in await store.page(CHANNEL, window)] == expected
+
+
+async def test_get_many_gives_those_that_exist_in_the_channel(store: MessageStore) -> None:
+    first, second = await fill(store, 2)
+    await store.insert(message(7, channel_id=OTHER_CHANNEL), record())
+    found = await store.get_many(CHANNEL, [second.id, first.id, START + 7, 5])
+    assert found == {first.id: first, second.id: second}
+    assert await store.get(CHANNEL, START + 7) is None
+
+
+# Conflicts
+
+
+async def test_replace_takes_one_of_two_changes_made_from_the_same_revision(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    old = await store.insert(message(1), record())
+    ours, theirs = changed(old, content="ours", pinned_at_ms=5), changed(old, content="theirs")
+    assert await asyncio.gather(store.replace(ours, record()), store.replace(theirs, record())) == [True, False]
+    assert await store.get(CHANNEL, old.id) == ours
+    assert await store.replace(changed(ours, content="theirs after all"), record())
+    assert len(await under_test.recorded()) == 3
+
+
+async def test_replace_changes_nothing_when_the_message_is_gone(under_test: StoreUnderTest) -> None:
+    assert not await under_test.store.replace(changed(message(1)), record())
+    assert await under_test.recorded() == []
+
+
+async def test_delete_removes_what_exists_once(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    await fill(store, 3)
+    await store.insert(message(9, channel_id=OTHER_CHANNEL), record())
+    ids = [START + 1, START + 3, START + 9]
+    assert await asyncio.gather(*(store.delete(CHANNEL, ids, record()) for _ in range(2))) == [True, False]
+    assert [one.id - START for one in await store.page(CHANNEL, newest(10))] == [2]
+    assert await store.get(OTHER_CHANNEL, START + 9) is not None
+    assert len(await under_test.recorded()) == 5
+
+
+# Pins
+
+
+async def test_pin_adds_the_notice_in_the_same_write(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    old = await store.insert(message(1), record())
+    notice = replace(message(2), type=MessageType.PINNED, reference_id=old.id)
+    assert await store.pin(changed(old, pinned_at_ms=5), notice, record(), most=1)
+    assert not await store.pin(changed(old, pinned_at_ms=6), replace(notice, id=START + 3), record(), most=2)
+    assert await store.page(CHANNEL, newest(10)) == [notice, changed(old, pinned_at_ms=5)]
+    assert len(await under_test.recorded()) == 2
+
+
+async def test_pin_is_refused_whole_when_the_channel_has_as_many_as_it_may(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    first, second = await fill(store, 2)
+    await store.pin(changed(first, pinned_at_ms=5), message(3), record(), most=1)
+    with pytest.raises(TooManyPins):
+        await store.pin(changed(second, pinned_at_ms=6), message(4), record(), most=1)
+    with pytest.raises(IdTooLow):
+        await store.pin(changed(second, pinned_at_ms=6), message(3), record(), most=2)
+    assert [one.id - START for one in await store.page(CHANNEL, newest(10))] == [3, 2, 1]
+    assert [one.id - START for one in await store.pins(CHANNEL, before_ms=MAX_SNOWFLAKE, limit=9)] == [1]
+    assert len(await under_test.recorded()) == 3
+
+
+async def test_pins_are_the_newest_pins_first_and_none_that_was_taken_off(store: MessageStore) -> None:
+    stored = await fill(store, 4)
+    pinned = {}
+    for n, (one, at) in enumerate(zip(stored, (30, 10, 20, 40), strict=True)):
+        pinned[one.id] = changed(one, pinned_at_ms=at)
+        await store.pin(pinned[one.id], message(10 + n), record(), most=9)
+    await store.replace(changed(pinned[stored[3].id], pinned_at_ms=0), record())
+    await store.delete(CHANNEL, [stored[2].id], record())
+
+    async def pins(before_ms: int, limit: int) -> list[int]:
+        return [one.id - START for one in await store.pins(CHANNEL, before_ms=before_ms, limit=limit)]
+
+    assert await pins(MAX_SNOWFLAKE, 9) == [1, 2]
+    assert await pins(MAX_SNOWFLAKE, 1) == [1]
+    assert await pins(30, 9) == [2]
