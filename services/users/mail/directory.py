@@ -72,9 +72,8 @@ class MailDirectory:
         for file in newest_first:
             message = BytesParser(policy=policy.default).parsebytes(file.read_bytes())
             if to is None or message["To"] == to:
-                found.append(
-                    ReceivedMail(file.stem, message["To"], message["Subject"], message["Date"], message.get_content())
-                )
+                text = message.get_content().replace("\r\n", "\n")
+                found.append(ReceivedMail(file.stem, message["To"], message["Subject"], message["Date"], text))
             if len(found) == MAX_LISTED:
                 break
         return found

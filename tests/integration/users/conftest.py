@@ -4,9 +4,16 @@ from pathlib import Path
 import pytest
 
 from tests.integration.users.embedded_identity import EmbeddedStack, embedded_stack
+from tests.integration.users.running_users import RunningUsers, running_users
 
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[EmbeddedStack]:
     async with embedded_stack(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def beep(tmp_path: Path) -> AsyncIterator[RunningUsers]:
+    async with running_users(tmp_path) as running:
         yield running

@@ -28,7 +28,7 @@ from services.users.mail.directory import MailDirectory, ReceivedMail
 from services.users.mail.outbox import MailRelay
 from tests.support.clock import ManualClock
 
-ORIGIN: Final = "http://beep.test"
+ORIGIN: Final = "http://localhost:8080"
 ISSUER: Final = f"{ORIGIN}/identity"
 CLI_REDIRECT: Final = "http://127.0.0.1:43210/callback"
 WEB_REDIRECT: Final = f"{ORIGIN}/app/callback"
@@ -36,42 +36,11 @@ PASSWORD: Final = "correct horse battery"
 SERVICE_SECRET: Final = "a-service-secret-of-some-length"
 
 
-class EmbeddedStack:
-    """One provider. `ended` lists the sessions whose end it told of."""
+class Browser:
+    """A person's browser and the client that sent it, at a provider's HTTP side."""
 
-    def __init__(
-        self, identity: EmbeddedIdentity, clock: ManualClock, relay: MailRelay, mailbox: MailDirectory
-    ) -> None:
-        self.identity = identity
-        self.clock = clock
-        self.ended: list[tuple[str, str]] = []
-        self._relay = relay
-        self._mailbox = mailbox
-        app = Litestar([identity_router(identity)], openapi_config=None)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
-        self.verifier = TokenVerifier(issuer=ISSUER, audience="beep", keys=identity.keys, clock=clock)
-
-    async def mails(self, to: str) -> Sequence[ReceivedMail]:
-        await self._relay.drain()
-        return await self._mailbox.list(to)
-
-    async def validation_tokens(self, email: str) -> list[str]:
-        """The tokens of the validation links that the address has got, newest first."""
-        found = [re.search(r"/validate\?token=(\S+)", mail.text) for mail in await self.mails(email)]
-        return [match[1] for match in found if match]
-
-    async def validate(self, email: str) -> None:
-        (token, *_) = await self.validation_tokens(email)
-        page = await self.http.post("/identity/validate", data={"token": token})
-        assert page.status_code == 200, page.text
-
-    async def register(self, email: str = "ada@example.org", username: str = "ada") -> None:
-        await self.identity.register(NewAccount(email, username, PASSWORD, "Ada"))
-
-    async def member(self, email: str = "ada@example.org", username: str = "ada") -> None:
-        """An account that works."""
-        await self.register(email, username)
-        await self.validate(email)
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
 
     async def open_form(self, **parameters: str) -> "SignInForm":
         """The sign-in page of an authorization request; parameters given as empty are left out."""
@@ -117,6 +86,44 @@ class EmbeddedStack:
     async def post_token(self, **form: str) -> httpx.Response:
         fields = {name: value for name, value in form.items() if value}
         return await self.http.post("/identity/token", data=fields)
+
+
+class EmbeddedStack(Browser):
+    """One provider. `ended` lists the sessions whose end it told of."""
+
+    def __init__(
+        self, identity: EmbeddedIdentity, clock: ManualClock, relay: MailRelay, mailbox: MailDirectory
+    ) -> None:
+        self.identity = identity
+        self.clock = clock
+        self.ended: list[tuple[str, str]] = []
+        self._relay = relay
+        self._mailbox = mailbox
+        app = Litestar([identity_router(identity)], openapi_config=None)
+        super().__init__(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN))
+        self.verifier = TokenVerifier(issuer=ISSUER, audience="beep", keys=identity.keys, clock=clock)
+
+    async def mails(self, to: str) -> Sequence[ReceivedMail]:
+        await self._relay.drain()
+        return await self._mailbox.list(to)
+
+    async def validation_tokens(self, email: str) -> list[str]:
+        """The tokens of the validation links that the address has got, newest first."""
+        found = [re.search(r"/validate\?token=(\S+)", mail.text) for mail in await self.mails(email)]
+        return [match[1] for match in found if match]
+
+    async def validate(self, email: str) -> None:
+        (token, *_) = await self.validation_tokens(email)
+        page = await self.http.post("/identity/validate", data={"token": token})
+        assert page.status_code == 200, page.text
+
+    async def register(self, email: str = "ada@example.org", username: str = "ada") -> None:
+        await self.identity.register(NewAccount(email, username, PASSWORD, "Ada"))
+
+    async def member(self, email: str = "ada@example.org", username: str = "ada") -> None:
+        """An account that works."""
+        await self.register(email, username)
+        await self.validate(email)
 
 
 class SignInForm:

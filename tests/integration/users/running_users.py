@@ -1,0 +1,101 @@
+"""The whole users service as `beep up` builds it, with its HTTP side, on in-process channels and a real bus."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from litestar import Litestar
+
+from beep.users.v1.accounts_service_pb2 import RegisterRequest
+from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
+from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.tokens_service_pb2 import TOKEN_SCHEME_ANY, AuthenticateRequest, AuthenticateResponse
+from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
+from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
+from services.common.bus import Bus, Record
+from services.common.bus_sqlite import SqliteBus
+from services.common.rpc import Metadata, RpcServer, acting_as
+from services.common.runtime import Runtime
+from services.users.__main__ import build
+from services.users.config import Settings
+from tests.integration.users.embedded_identity import ORIGIN, PASSWORD, Browser
+from tests.support.clock import ManualClock
+
+if TYPE_CHECKING:
+    from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceAsyncStub
+    from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
+    from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
+    from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
+
+
+class RunningUsers:
+    """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
+
+    def __init__(self, runtime: Runtime, http: httpx.AsyncClient) -> None:
+        channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
+        self.accounts: AccountsServiceAsyncStub = AccountsServiceStub(channel)
+        self.bots: BotsServiceAsyncStub = BotsServiceStub(channel)
+        self.tokens: TokensServiceAsyncStub = TokensServiceStub(channel)
+        self.users: UsersServiceAsyncStub = UsersServiceStub(channel)
+        self.clock = runtime.clock
+        self.bus: Bus = runtime.bus
+        self.http = http
+        self.browser = Browser(http)
+        self._internal = runtime.tokens
+
+    def as_user(self, who: AuthenticateResponse) -> Metadata:
+        kind = PrincipalKind.BOT if who.user.bot else PrincipalKind.USER
+        return acting_as(self._internal, Principal(kind, who.user.id, auth_session_id=who.auth_session_id), "users")
+
+    async def register(self, name: str = "ada", email: str = "") -> None:
+        await self.accounts.Register(
+            RegisterRequest(email=email or f"{name}@example.org", username=name, password=PASSWORD, global_name="")
+        )
+
+    async def mails(self, email: str, at_least: int = 1) -> list[dict[str, str]]:
+        """What is in the mailbox; waits for the mail queue."""
+        while True:
+            answer = await self.http.get("/mail", params={"to": email}, headers={"Accept": "application/json"})
+            mails: list[dict[str, str]] = answer.json()
+            if len(mails) >= at_least:
+                return mails
+
+    async def validate(self, email: str) -> None:
+        link = re.search(r"token=(\S+)", (await self.mails(email))[0]["text"])
+        assert link
+        assert (await self.http.post("/identity/validate", data={"token": link[1]})).status_code == 200
+
+    async def authenticate(self, token: str) -> AuthenticateResponse:
+        return await self.tokens.Authenticate(AuthenticateRequest(token=token, scheme=TOKEN_SCHEME_ANY))
+
+    async def person(self, name: str = "ada") -> AuthenticateResponse:
+        """Somebody who has signed up and signed in."""
+        await self.register(name)
+        await self.validate(f"{name}@example.org")
+        tokens = await self.browser.sign_in(f"{name}@example.org")
+        return await self.authenticate(tokens["access_token"])
+
+    async def published(self, user_id: int) -> list[Record]:
+        subscription = self.bus.subscribe([f"user:{user_id}"], after=0)
+        async for batch in subscription:
+            return batch
+        return []
+
+
+@asynccontextmanager
+async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
+    clock = ManualClock()
+    bus = await SqliteBus.open(path / "bus.db", clock)
+    tokens = InternalTokens(load_or_create_key(path / "internal.pem"), clock)
+    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {})
+    try:
+        async with build(runtime, Settings(public_url=ORIGIN)) as built:
+            app = Litestar(list(built.routers), openapi_config=None)
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as http:
+                yield RunningUsers(runtime, http)
+    finally:
+        await bus.close()
