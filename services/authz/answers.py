@@ -1,75 +1,95 @@
 """Remembered answers, each for a key that holds everything it depends on; an entry is never wrong, only unused."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 V = TypeVar("V")
+P = ParamSpec("P")
 
 _ABANDONED: Final = object()
 
 
 class Answers:
-    """A bounded, least-recently-used cache that asks each question once, however many ask it at the same time.
+    """A bounded cache that asks each question once, however many ask it at the same time.
+
+    What has not been used for long is forgotten: entries live in two generations, a use moves an entry to the young one,
+    and when that is full it becomes the old one. That is nearly least-recently-used, at one look-up for a hit. The keys are
+    large, and hashing them is most of what a warm decision costs.
 
     Errors are never remembered: everybody who waits for a failed answer gets its error, and the next one asks again.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
-        self._flights: dict[Hashable, asyncio.Future[Any]] = {}
+        """Keep at most `limit` answers."""
+        self._generation = max(1, limit // 2)
+        self._young: dict[Hashable, Any] = {}
+        self._old: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._young) + len(self._old)
 
     def get(self, key: Hashable) -> Any:
         """The remembered answer or None."""
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
+        entry = self._entry(key)
+        return None if isinstance(entry, _Flight) else entry
 
-    def put(self, key: Hashable, value: object) -> None:
+    def put(self, key: Hashable, answer: object) -> None:
         """Remember an answer, which is not None."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
+        self._young[key] = answer
+        if len(self._young) > self._generation:
+            self._old = self._young
+            self._young = {}
 
-    async def ask(self, key: Hashable, question: Callable[[], Awaitable[V]]) -> V:
+    async def ask(
+        self, key: Hashable, question: Callable[P, Awaitable[V]], *arguments: P.args, **named: P.kwargs
+    ) -> V:
         """The remembered answer, or the one in flight, or that of `question`.
 
-        The first asker answers for all: no task of its own is left behind. If the first gives up, another takes over.
+        The first asker answers for all, so that no task is left behind. If the first gives up, another takes over.
         """
-        while True:
-            value: V | None = self.get(key)
-            if value is not None:
-                return value
-            flight = self._flights.get(key)
-            if flight is None:
-                return await self._fly(key, question)
-            answer = await asyncio.shield(flight)
-            if answer is not _ABANDONED:
-                result: V = answer
-                return result
-
-    async def _fly(self, key: Hashable, question: Callable[[], Awaitable[V]]) -> V:
-        flight: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._flights[key] = flight
+        answer: V
+        while (entry := self._entry(key)) is not None:
+            if not isinstance(entry, _Flight):
+                answer = entry
+                return answer
+            landed = await asyncio.shield(entry.landing)
+            if landed is not _ABANDONED:
+                answer = landed
+                return answer
+        flight = _Flight()
+        self.put(key, flight)
         try:
-            answer = await question()
+            answer = await question(*arguments, **named)
         except asyncio.CancelledError:
-            flight.set_result(_ABANDONED)
+            self._forget(key, flight)
+            flight.landing.set_result(_ABANDONED)
             raise
         except BaseException as error:
-            flight.set_exception(error)
-            flight.exception()  # nobody else may be waiting: that is no unnoticed failure
+            self._forget(key, flight)
+            flight.landing.set_exception(error)
+            flight.landing.exception()  # nobody else may be waiting: that is no unnoticed failure
             raise
-        else:
-            self.put(key, answer)
-            flight.set_result(answer)
-            return answer
-        finally:
-            del self._flights[key]
+        self.put(key, answer)
+        flight.landing.set_result(answer)
+        return answer
+
+    def _entry(self, key: Hashable) -> Any:
+        entry = self._young.get(key)
+        if entry is None and (entry := self._old.get(key)) is not None:
+            self.put(key, entry)
+        return entry
+
+    def _forget(self, key: Hashable, flight: "_Flight") -> None:
+        for generation in (self._young, self._old):
+            if generation.get(key) is flight:
+                del generation[key]
+
+
+class _Flight:
+    """The place of an answer that somebody is fetching."""
+
+    __slots__ = ("landing",)
+
+    def __init__(self) -> None:
+        self.landing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

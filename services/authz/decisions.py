@@ -64,14 +64,14 @@ class Decisions:
         granted = 0
         for right in wanted:
             if await self._waves.on_server(caller, right):
-                granted |= right.bit
+                granted |= right.mask
         return _decide(caller, required, optional, granted)
 
     async def authorize_in_channel(
         self, user_id: int, channel_id: int, *, required: int, optional: int = 0
     ) -> Decision:
         """May the user view the channel and do all of `required` in it? Raises ValueError for an unknown bit."""
-        required |= VIEW.bit
+        required |= VIEW.mask
         wanted = rights_in(required | optional)
         instant = await self._pinning.in_channel(user_id, channel_id)
         caller = None if instant is None else await self._waves.caller(instant)
@@ -82,7 +82,7 @@ class Decisions:
         granted = 0
         for right in wanted:
             if await self._waves.in_channel(caller, channel, right, viewed=viewed):
-                granted |= right.bit
+                granted |= right.mask
         return _decide(caller, required, optional, granted)
 
     async def permissions(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> MemberPermissions | None:

@@ -176,11 +176,11 @@ class Pinning:
         }
 
     async def _channels(self, server_id: int, token: Token) -> tuple[int, ...]:
-        async def read() -> tuple[int, ...]:
-            relationships = await self._authorizer.read_relationships(channels_of(server_id), token)
-            return tuple(sorted(int(relationship.entity.id) for relationship in relationships))
+        return await self._answers.ask(("channels", server_id, token), self._read_channel_list, server_id, token)
 
-        return await self._answers.ask(("channels", server_id, token), read)
+    async def _read_channel_list(self, server_id: int, token: Token) -> tuple[int, ...]:
+        relationships = await self._authorizer.read_relationships(channels_of(server_id), token)
+        return tuple(sorted(int(relationship.entity.id) for relationship in relationships))
 
 
 def _keys(pin: MemberPin) -> tuple[tuple[Entity, Token], ...]:

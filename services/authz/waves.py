@@ -86,13 +86,9 @@ class Waves:
     async def caller(self, instant: Instant) -> Caller | None:
         """The member of the instant, or None if the user is not one, or the server does not exist."""
 
-        async def first_wave() -> Caller | bool:
-            return await self._first_wave(instant) or False
-
-        key = instant.member
-        known: Caller | bool | None = self._answers.get(key)
+        known: Caller | bool | None = self._answers.get(instant.member)
         if known is None:
-            known = await self._answers.ask(key, first_wave)
+            known = await self._answers.ask(instant.member, self._first_wave, instant)
         return known if isinstance(known, Caller) else None
 
     async def on_server(self, caller: Caller, right: Right) -> bool:
@@ -104,16 +100,18 @@ class Waves:
 
     async def views(self, caller: Caller, channel: ChannelPin) -> bool:
         """Whether the caller may view the channel."""
-        return await self._in_channel(caller, channel, VIEW, viewed=True, needed=True)
+        granted = await self.on_server(caller, VIEW)
+        return await self._in_channel(caller, channel, VIEW, granted=granted, viewed=True, needed=True)
 
     async def in_channel(self, caller: Caller, channel: ChannelPin, right: Right, *, viewed: bool) -> bool:
         """Whether the right is granted in the channel, which the caller may view or not."""
         if right is VIEW:
             return viewed
+        granted = await self.on_server(caller, right)
         needed = right.presupposes is None or await self.in_channel(
             caller, channel, BY_BIT[right.presupposes], viewed=viewed
         )
-        return await self._in_channel(caller, channel, right, viewed=viewed, needed=needed)
+        return await self._in_channel(caller, channel, right, granted=granted, viewed=viewed, needed=needed)
 
     async def server_mask(self, caller: Caller) -> int:
         """All rights on the server."""
@@ -123,7 +121,7 @@ class Waves:
             mask = 0
             for right in RIGHTS:
                 if await self.on_server(caller, right):
-                    mask |= right.bit
+                    mask |= right.mask
             self._answers.put(key, mask)
         return mask
 
@@ -137,15 +135,15 @@ class Waves:
             mask = 0
             for right in RIGHTS:
                 if await self.in_channel(caller, channel, right, viewed=viewed):
-                    mask |= right.bit
+                    mask |= right.mask
             self._answers.put(key, mask)
         return mask
 
-    async def _first_wave(self, instant: Instant) -> Caller | None:
+    async def _first_wave(self, instant: Instant) -> Caller | bool:
         pin = instant.member
         facts = await self._pinning.membership(pin, instant.head)
         if not facts.is_member:
-            return None
+            return False
         unmuted = ServerContext(
             joined=True,
             suspended=facts.suspended,
@@ -167,9 +165,8 @@ class Waves:
         )
 
     async def _in_channel(
-        self, caller: Caller, channel: ChannelPin, right: Right, *, viewed: bool, needed: bool
+        self, caller: Caller, channel: ChannelPin, right: Right, *, granted: bool, viewed: bool, needed: bool
     ) -> bool:
-        granted = await self.on_server(caller, right)
         base = caller.unmuted if right.survives_mute else caller.context
         context = ChannelContext(*base, granted=granted, viewed=viewed, needed=needed, user=_user(caller, channel))
         return await self._answer(
@@ -180,12 +177,10 @@ class Waves:
         answer: bool | None = self._answers.get(question)
         if answer is not None:
             return answer
-
-        async def check() -> bool:
-            entity, context, token = question
-            return await self._authorizer.check(entity, "allowed", SUBJECT, context._asdict(), token)
-
-        return await self._answers.ask(question, check)
+        entity, context, token = question
+        return await self._answers.ask(
+            question, self._authorizer.check, entity, "allowed", SUBJECT, context._asdict(), token
+        )
 
 
 SUBJECT: Final = Entity("user", ANYBODY)

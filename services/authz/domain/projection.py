@@ -146,7 +146,7 @@ def _seat(server_id: int, user_id: int, roles: tuple[str, ...], muted: bool) -> 
 def _role_facts(server_id: int, permissions: tuple[tuple[int, int], ...]) -> Iterator[Attribute]:
     yield Attribute(server_entity(server_id), "roles", tuple(sorted(str(role) for role, _ in permissions)))
     for right in RIGHTS:
-        granted = tuple(sorted(str(role) for role, bits in permissions if bits & right.bit))
+        granted = tuple(sorted(str(role) for role, bits in permissions if bits & right.mask))
         yield Attribute(Entity(SERVER_RIGHT, f"{server_id}.{right.name}"), "granted", granted)
 
 
@@ -155,7 +155,7 @@ def _channel_facts(change: SetChannel) -> Iterator[Attribute]:
     yield Attribute(channel_entity(change.channel_id), "personal", personal)
     for right in RIGHTS:
         if right.in_channel:
-            lines = tuple(sorted(_overwrite_lines(change, right.bit)))
+            lines = tuple(sorted(_overwrite_lines(change, right.mask)))
             yield Attribute(Entity(CHANNEL_RIGHT, f"{change.channel_id}.{right.name}"), "overwrites", lines)
 
 

@@ -177,7 +177,8 @@ class EmbeddedAuthorizer:
             definition = self._schema.entities[entity.type]
         except KeyError:
             raise Internal("UNKNOWN_PERMISSION", f"The schema has no entity {entity.type}.") from None
-        if (expression := definition.permissions.get(name)) is not None:
+        expression = definition.permissions.get(name)
+        if expression is not None:
             return await self._evaluate(entity, expression, subject, context, token, depth - 1)
         facts = await self._facts(entity, token)
         if name in definition.attributes:
@@ -199,7 +200,7 @@ class EmbeddedAuthorizer:
         self, entity: Entity, expression: Expression, subject: Entity, context: Context, token: Token, depth: int
     ) -> bool:
         match expression:
-            case RuleCall(rule, _):
+            case RuleCall(rule):
                 return self._rules.evaluate(rule, (await self._facts(entity, token)).attributes, context)
             case Reference(name):
                 return await self._permitted(entity, name, subject, context, token, depth)
@@ -218,11 +219,10 @@ class EmbeddedAuthorizer:
     async def _facts(self, entity: Entity, token: Token) -> _EntityFacts:
         """All facts of an entity. Those with ids GROUP.NAME are read a group at a time: a mask asks for all of them."""
         group = entity.id.partition(".")[0]
-        key = (entity.type, group, token)
-        found = self._groups.get(key)
+        found = self._groups.get((entity.type, group, token))
         if found is None:
             found = await self._database.read(lambda connection: _read_group(connection, entity, int(token)))
-            self._groups[key] = found
+            self._groups[entity.type, group, token] = found
             if len(self._groups) > GROUPS_KEPT:
                 self._groups.popitem(last=False)
         return found.get(entity.id, _NOTHING)
@@ -268,7 +268,7 @@ def _next_revision(connection: sqlite3.Connection) -> int:
     revision = int(connection.execute("UPDATE revision SET newest = newest + 1 RETURNING newest").fetchone()[0])
     if revision % PURGE_EVERY == 0:
         for table in ("attributes", "relationships"):
-            connection.execute(f"DELETE FROM {table} WHERE until <= ?", (revision - REVISIONS_KEPT,))
+            connection.execute(f"DELETE FROM {table} WHERE until <= ? AND until < {NEVER}", (revision - REVISIONS_KEPT,))
     return revision
 
 

@@ -1,7 +1,8 @@
 """The schema's rules, evaluated by a CEL library: the very texts that Permify evaluates."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Final
 
 import cel
@@ -33,9 +34,9 @@ class Rules:
             Internal: the context lacks a key that the rule reads, or the rule does not answer with a boolean.
         """
         rule = self._compiled[name]
-        key = (name, *[attributes.get(parameter, default) for parameter, default in rule.defaults])
+        values = [attributes.get(parameter, default) for parameter, default in rule.defaults]
         try:
-            key += tuple([context[wanted] for wanted in rule.context_keys])
+            key = (name, *values, *rule.read(context))
         except KeyError as missing:
             # CEL's || passes over a missing key when another operand decides: a forgotten fact would then go unnoticed.
             raise Internal("CONTEXT_INCOMPLETE", f"The rule {name} needs context.data.{missing.args[0]}.") from None
@@ -52,7 +53,7 @@ class Rules:
 class _CompiledRule:
     def __init__(self, rule: Rule) -> None:
         self._name = rule.name
-        self.context_keys: Final = tuple(sorted(rule.context_keys))
+        self.read: Final = _reader(rule.context_keys)
         self.defaults: Final = tuple((name, default_value(kind)) for name, kind in rule.parameters.items())
         try:
             self._program = cel.compile(rule.body)
@@ -69,6 +70,13 @@ class _CompiledRule:
         if answer is not True and answer is not False:
             raise Internal("RULE_FAILED", f"The rule {self._name} answered {type(answer).__name__}, not a boolean.")
         return bool(answer)
+
+
+def _reader(keys: frozenset[str]) -> Callable[[Context], tuple[object, ...]]:
+    """A function that takes the values of all keys out of a context, or raises KeyError."""
+    if len(keys) > 1:
+        return itemgetter(*sorted(keys))
+    return lambda context: tuple([context[key] for key in keys])
 
 
 def default_value(kind: str) -> Value:

@@ -34,7 +34,7 @@ class World:
         self._next_id = (number + 1) << 16
         self.version = 0
         server = Server(id=self._new_id(), owner=0)
-        self.users = [self._new_id() for _ in range(self.random.choice((2, 3, 3, 4)))]
+        self.users = [self._new_id() for _ in range(self.random.choice((2, 2, 3)))]
         self.stranger = self._new_id()
         server.owner = self.random.choice((*self.users, self._new_id()))
         self.oracle = Oracle(server)
