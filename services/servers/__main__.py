@@ -1,0 +1,96 @@
+"""Builds servers: the only place that does."""
+
+import asyncio
+import secrets
+import string
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.servers.v1.channels_service_pb2_grpc import add_ChannelsServiceServicer_to_server
+from beep.servers.v1.invites_service_pb2_grpc import add_InvitesServiceServicer_to_server
+from beep.servers.v1.members_service_pb2_grpc import add_MembersServiceServicer_to_server
+from beep.servers.v1.roles_service_pb2_grpc import add_RolesServiceServicer_to_server
+from beep.servers.v1.servers_service_pb2_grpc import add_ServersServiceServicer_to_server
+from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
+from services.common.runtime import Runtime
+from services.common.snowflake import SnowflakeGenerator
+from services.common.sqlite import Database
+from services.servers.config import DATABASE, Settings
+from services.servers.directory import Directory
+from services.servers.mutes import MuteTimer
+from services.servers.service.access import Access
+from services.servers.service.changes import Changes
+from services.servers.service.channels import ChannelsService
+from services.servers.service.invites import InvitesService
+from services.servers.service.members import MembersService
+from services.servers.service.queues import ServerQueues
+from services.servers.service.roles import RolesService
+from services.servers.service.servers import ServersService
+from services.servers.store.sqlite import MIGRATIONS, SqliteServerStore
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+
+CODE_ALPHABET: Final = string.ascii_letters + string.digits
+CODE_LENGTH: Final = 8
+
+
+@asynccontextmanager
+async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIterator[None]:
+    """Serve servers at the runtime's server for as long as the context is open."""
+    settings = settings or Settings()
+    clock, peers, server = runtime.clock, runtime.peers, runtime.server
+    authz = AuthzServiceStub(peers["authz"])
+    async with AsyncExitStack() as stack:
+        database = await Database.open(runtime.data / DATABASE, MIGRATIONS)
+        stack.push_async_callback(database.close)
+        relay = Relay(SqliteOutbox(database, clock), runtime.bus, clock, apply_facts=_facts_to(authz))
+        await relay.start()
+        stack.push_async_callback(relay.close)
+
+        store = SqliteServerStore(database, relay.notify)
+        directory = Directory(UsersServiceStub(peers["users"]), runtime.bus, settings.profiles_kept)
+        stack.callback(directory.close)
+        ids = SnowflakeGenerator(settings.worker, clock)
+        changes = Changes(store, relay, directory, ServerQueues(settings.waiting_per_server), clock, ids.next)
+        mutes = MuteTimer(store, changes, clock)
+        await stack.enter_async_context(_running(directory.follow()))
+        await stack.enter_async_context(_running(mutes.run()))
+
+        access = Access(authz)
+        servers = ServersService(store, changes, access, directory)
+        add_ServersServiceServicer_to_server(servers, server)  # type: ignore[arg-type]
+        add_ChannelsServiceServicer_to_server(ChannelsService(store, changes, access), server)  # type: ignore[arg-type]
+        add_RolesServiceServicer_to_server(RolesService(store, changes, access), server)  # type: ignore[arg-type]
+        members = MembersService(store, changes, access, directory, BotsServiceStub(peers["users"]), mutes.changed)
+        add_MembersServiceServicer_to_server(members, server)  # type: ignore[arg-type]
+        invites = InvitesService(store, changes, access, directory, _new_code)
+        add_InvitesServiceServicer_to_server(invites, server)  # type: ignore[arg-type]
+        server.set_serving(True)
+        stack.callback(server.set_serving, False)
+        yield
+
+
+def _facts_to(authz: "AuthzServiceAsyncStub") -> Callable[[OutboxRecord], Awaitable[object]]:
+    async def apply(record: OutboxRecord) -> None:
+        await authz.ApplyFacts(ApplyFactsRequest.FromString(record.facts or b""))
+
+    return apply
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+@asynccontextmanager
+async def _running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(job)
+        yield
+        task.cancel()

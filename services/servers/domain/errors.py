@@ -1,0 +1,116 @@
+"""Why a rule refuses. Reasons are mapped to Discord's codes at the edge."""
+
+from services.common.errors import (
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+)
+
+
+class UnknownServer(NotFound):
+    """There is none, or the caller is no member: they must not learn which."""
+
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_SERVER", "Unknown server.")
+
+
+class UnknownChannel(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_CHANNEL", "Unknown channel.")
+
+
+class UnknownMember(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_MEMBER", "Unknown member.")
+
+
+class UnknownRole(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_ROLE", "Unknown role.")
+
+
+class UnknownInvite(NotFound):
+    """There is none with this code, or it is expired or used up."""
+
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_INVITE", "Unknown invitation.")
+
+
+class UnknownOverwrite(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_OVERWRITE", "Unknown permission overwrite.")
+
+
+class UnknownBot(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_BOT", "Unknown bot.")
+
+
+class MissingAccess(PermissionDenied):
+    """A member who may not view the channel."""
+
+    def __init__(self, *, missing: int = 0, decision_id: str = "") -> None:
+        super().__init__("MISSING_ACCESS", "Missing access.", metadata=_decision(missing, decision_id))
+
+
+class MissingPermissions(PermissionDenied):
+    """`missing` are the bits that the caller would need; 0 when the hierarchy of roles forbids it."""
+
+    def __init__(self, message: str = "Missing permissions.", *, missing: int = 0, decision_id: str = "") -> None:
+        super().__init__("MISSING_PERMISSIONS", message, metadata=_decision(missing, decision_id))
+
+
+class OutOfHierarchy(MissingPermissions):
+    """Whom or what one acts on is not below one's own highest role."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not below your highest role.")
+
+
+class TooManyRoles(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_ROLES", "This server has as many roles as it may have.")
+
+
+class TooManyChannels(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_CHANNELS", "This server has as many channels as it may have.")
+
+
+class TooManyInvites(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_INVITES", "This server has as many invitations as it may have.")
+
+
+class TooManyServers(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_SERVERS", "You are in as many servers as you may be.")
+
+
+class WrongChannelType(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("CANNOT_DO_ON_THIS_CHANNEL_TYPE", "A channel of this type cannot do this.")
+
+
+class OwnerCannotLeave(FailedPrecondition):
+    """The server would be nobody's: it is handed over or deleted first."""
+
+    def __init__(self) -> None:
+        super().__init__("OWNER_CANNOT_LEAVE", "The owner cannot leave the server.")
+
+
+class InvalidForm(InvalidArgument):
+    def __init__(self, *violations: FieldViolation) -> None:
+        super().__init__("INVALID_FORM", "Invalid form body.", violations=violations)
+
+
+def _decision(missing: int, decision_id: str) -> dict[str, str]:
+    metadata = {}
+    if missing:
+        metadata["missing"] = str(missing)
+    if decision_id:
+        metadata["decision_id"] = decision_id
+    return metadata

@@ -1,0 +1,232 @@
+"""The servers service over the real authz, users and bus, in one process: what every test here starts from."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from joserfc.jwk import OKPKey
+
+from beep.authz.v1 import authz_service_pb2
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.servers.v1 import (
+    channel_pb2,
+    channels_service_pb2,
+    invites_service_pb2,
+    members_service_pb2,
+    roles_service_pb2,
+    servers_service_pb2,
+)
+from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
+from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
+from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1.bots_service_pb2 import CreateBotRequest
+from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from services.authz import __main__ as authz
+from services.common.auth import InternalTokens, Principal, PrincipalKind
+from services.common.bus import Envelope
+from services.common.bus_sqlite import SqliteBus
+from services.common.errors import BeepError
+from services.common.permissions import Permission
+from services.common.rpc import RpcServer
+from services.common.runtime import Runtime
+from services.common.sqlite import Database
+from services.servers import __main__ as servers
+from services.users import __main__ as users
+from services.users.config import DATABASE as USERS_DATABASE
+from services.users.config import Settings as UsersSettings
+from services.users.store import sqlite as users_sqlite
+from services.users.store.ports import NewPerson
+from tests.support.clock import ManualClock
+
+OWNER, ANN, BOB, EVE = 11, 12, 13, 14
+NAMES = {OWNER: "owner", ANN: "ann", BOB: "bob", EVE: "eve"}
+SERVICES = ("authz", "users", "servers")
+
+
+class Caller:
+    """Somebody with the stubs of the servers service."""
+
+    def __init__(self, server: RpcServer, principal: Principal) -> None:
+        channel = server.in_process_channel(principal)
+        self.id = principal.user_id
+        self.servers = ServersServiceStub(channel)
+        self.channels = ChannelsServiceStub(channel)
+        self.roles = RolesServiceStub(channel)
+        self.members = MembersServiceStub(channel)
+        self.invites = InvitesServiceStub(channel)
+
+    async def create_server(self, name: str = "Lab", **fields: Any) -> Any:
+        """The snapshot of the new server."""
+        answer = await self.servers.CreateServer(servers_service_pb2.CreateServerRequest(name=name, **fields))
+        return answer.snapshot
+
+    async def create_role(self, server_id: int, permissions: int = 0, **fields: Any) -> Any:
+        request = roles_service_pb2.CreateRoleRequest(server_id=server_id, permissions=permissions, **fields)
+        return (await self.roles.CreateRole(request)).role
+
+    async def create_channel(self, server_id: int, name: str = "room", **fields: Any) -> Any:
+        request = channels_service_pb2.CreateChannelRequest(server_id=server_id, name=name, **fields)
+        return (await self.channels.CreateChannel(request)).channel
+
+    async def create_invite(self, channel_id: int, **fields: Any) -> Any:
+        request = invites_service_pb2.CreateInviteRequest(channel_id=channel_id, **fields)
+        return (await self.invites.CreateInvite(request)).invite
+
+    async def accept(self, code: str) -> bool:
+        return (await self.invites.AcceptInvite(invites_service_pb2.AcceptInviteRequest(code=code))).joined
+
+    async def give_role(self, server_id: int, user_id: int, role_id: int) -> None:
+        await self.members.AddMemberRole(
+            members_service_pb2.AddMemberRoleRequest(server_id=server_id, user_id=user_id, role_id=role_id)
+        )
+
+    async def take_role(self, server_id: int, user_id: int, role_id: int) -> None:
+        await self.members.RemoveMemberRole(
+            members_service_pb2.RemoveMemberRoleRequest(server_id=server_id, user_id=user_id, role_id=role_id)
+        )
+
+    async def kick(self, server_id: int, user_id: int) -> None:
+        await self.members.RemoveMember(members_service_pb2.RemoveMemberRequest(server_id=server_id, user_id=user_id))
+
+    async def add_bot(self, server_id: int, bot_id: int, permissions: int = 0) -> Any:
+        request = members_service_pb2.AddBotRequest(server_id=server_id, bot_id=bot_id, permissions=permissions)
+        return (await self.members.AddBot(request)).member
+
+    async def update_member(self, server_id: int, user_id: int, **fields: Any) -> Any:
+        request = members_service_pb2.UpdateMemberRequest(server_id=server_id, user_id=user_id, **fields)
+        return (await self.members.UpdateMember(request)).member
+
+    async def set_overwrite(
+        self, channel_id: int, target_id: int, *, allow: int = 0, deny: int = 0, member: bool = False
+    ) -> None:
+        target = channel_pb2.OVERWRITE_TARGET_MEMBER if member else channel_pb2.OVERWRITE_TARGET_ROLE
+        overwrite = channel_pb2.Overwrite(target_id=target_id, target=target, allow=allow, deny=deny)
+        await self.channels.SetOverwrite(
+            channels_service_pb2.SetOverwriteRequest(channel_id=channel_id, overwrite=overwrite)
+        )
+
+    async def channel_names(self, server_id: int) -> list[str]:
+        answer = await self.channels.ListChannels(channels_service_pb2.ListChannelsRequest(server_id=server_id))
+        return [channel.name for channel in answer.channels]
+
+    async def get_server(self, server_id: int) -> Any:
+        return await self.servers.GetServer(servers_service_pb2.GetServerRequest(server_id=server_id))
+
+
+class World:
+    """The users of `NAMES`, and services that can be asked as any of them."""
+
+    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: ManualClock) -> None:
+        self.clock = clock
+        self.bus = bus
+        self._stack = stack
+        self._data = data
+        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
+        self._servers = {name: RpcServer(name, self._tokens) for name in SERVICES}
+        self._service: AsyncExitStack | None = None
+        self.authz = AuthzServiceStub(self._servers["authz"].in_process_channel(_service("messages")))
+
+    async def start(self) -> None:
+        await self._make_people()
+        await self._stack.enter_async_context(authz.build(self._runtime("authz")))
+        settings = UsersSettings(public_url="http://localhost:8080")
+        await self._stack.enter_async_context(users.build(self._runtime("users"), settings))
+        await self.restart()
+
+    async def restart(self) -> None:
+        """Ends the servers service, if it runs, and starts it over the same data."""
+        await self.close()
+        self._service = AsyncExitStack()
+        await self._service.enter_async_context(servers.build(self._runtime("servers")))
+
+    async def close(self) -> None:
+        if self._service is not None:
+            await self._service.aclose()
+
+    def user(self, user_id: int) -> Caller:
+        return Caller(self._servers["servers"], Principal(PrincipalKind.USER, user_id=user_id))
+
+    def bot(self, bot_id: int) -> Caller:
+        return Caller(self._servers["servers"], Principal(PrincipalKind.BOT, user_id=bot_id))
+
+    def service(self) -> Caller:
+        return Caller(self._servers["servers"], _service("messages"))
+
+    async def make_bot(self, owner_id: int, *, is_public: bool = False) -> int:
+        channel = self._servers["users"].in_process_channel(Principal(PrincipalKind.USER, user_id=owner_id))
+        answer = await BotsServiceStub(channel).CreateBot(CreateBotRequest(name="helper", is_public=is_public))
+        return answer.bot.user.id
+
+    async def may(self, user_id: int, channel_id: int, permission: Permission) -> bool:
+        request = authz_service_pb2.AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=permission)
+        return (await self.authz.Authorize(request)).outcome == authz_service_pb2.OUTCOME_ALLOWED
+
+    async def events(self, shard: str) -> list[Envelope]:
+        """Everything that was published to the shard, oldest first."""
+        return [record.envelope for record in await self.bus.read([shard], 0, 1000)]
+
+    async def dispatches(self, server_id: int) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (envelope.type, msgspec.json.decode(envelope.body)) for envelope in await self.events(f"server:{server_id}")
+        ]
+
+    async def _make_people(self) -> None:
+        db = await Database.open(self._data / USERS_DATABASE, users_sqlite.MIGRATIONS)
+        store = users_sqlite.SqliteUserStore(db, lambda _: None)
+        for user_id, name in NAMES.items():
+            person = NewPerson(name, f"{name}@example.org", name, "")
+            await store.provision(person, user_id, now_ms=self.clock.now_ms())
+        await db.close()
+
+    def _runtime(self, name: str) -> Runtime:
+        peers = {peer: server.in_process_channel(_service(name)) for peer, server in self._servers.items()}
+        return Runtime(self._data, self.clock, self._tokens, self.bus, self._servers[name], peers)
+
+
+def _service(name: str) -> Principal:
+    return Principal(PrincipalKind.SERVICE, service=name)
+
+
+@asynccontextmanager
+async def running_world(data: Path) -> AsyncIterator[World]:
+    clock = ManualClock()
+    async with AsyncExitStack() as stack:
+        bus = await SqliteBus.open(data / "bus.db", clock)
+        stack.push_async_callback(bus.close)
+        world = World(stack, data, bus, clock)
+        await world.start()
+        stack.push_async_callback(world.close)
+        yield world
+
+
+class Refused:
+    """`async with refused("UNKNOWN_SERVER"): …` — the one thing that may happen inside."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if error is None:
+            pytest.fail(f"not refused with {self._reason}")
+        if isinstance(error, BeepError):
+            assert error.reason == self._reason
+            return True
+        return False
+
+
+refused = Refused
+
+
+async def settled() -> None:
+    """Lets the tasks that were just woken run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
