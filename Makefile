@@ -39,11 +39,11 @@ check: check-format check-lint check-types check-imports check-protos  ## run ev
 check-format: $(DEV)  ## is everything formatted? (make format mends it)
 	$(BIN)/ruff format --check --quiet
 check-lint: $(DEV)  ## ruff's rules
-	$(BIN)/ruff check --quiet
+	$(BIN)/ruff check --quiet --output-format concise
 check-types: $(DEV)  ## mypy --strict
 	$(BIN)/mypy
 check-imports: $(DEV)  ## who may import whom
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 check-protos: $(DEV)  ## are the contracts well-formed, and are their stubs in step?
 	$(BIN)/buf lint protos
 	$(BIN)/python scripts/gen_protos.py --check
