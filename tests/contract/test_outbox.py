@@ -372,6 +372,23 @@ async def test_relay_finds_a_record_that_nobody_told_it_of_when_it_sweeps(
     assert await log(bus) == [1]
 
 
+async def test_relay_applies_facts_once_when_it_sweeps_while_they_wait(
+    system: OutboxUnderTest, bus: WatchedBus, build: Build, authz: Authz, clock: ManualClock
+) -> None:
+    relay = await build()
+    authz.gate.clear()
+    await system.commit(record(1, facts=True), record(2, facts=True), on_commit=relay.notify)
+    for _ in range(3):
+        await clock.until_sleeping(1)
+        clock.advance(outbox_module._SWEEP_SECONDS)
+        await turns()
+    authz.gate.set()
+    await relay.published(2)
+    await system.commit(record(3, facts=True), on_commit=relay.notify)
+    await relay.published(3)
+    assert authz.applied == [1, 2, 3]
+
+
 async def test_relay_keeps_order_and_bound_when_more_comes_than_it_may_hold(
     system: OutboxUnderTest, bus: WatchedBus, build: Build, clock: ManualClock
 ) -> None:
@@ -383,7 +400,7 @@ async def test_relay_keeps_order_and_bound_when_more_comes_than_it_may_hold(
         assert relay.queued <= 10
     bus.away = None
     # New ones come while the relay reads its way through what it left in the outbox.
-    for _ in range(200):
+    for _ in range(20_000):  # each turn reads the log: real time passes
         clock.advance(outbox_module._MARK_SECONDS)
         if (number := next(numbers)) <= 100:
             await system.commit(record(number, SHARDS[number % 3]), on_commit=relay.notify)
