@@ -1,11 +1,12 @@
 """Builds users: the only place that does."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from litestar import Router
+from litestar import Litestar
+from litestar.types import ASGIApp
 
 from beep.users.v1.accounts_service_pb2_grpc import add_AccountsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import add_BotsServiceServicer_to_server
@@ -40,9 +41,9 @@ from services.users.store.sqlite import SqliteUserStore
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """`routers` are the provider's and the mail's pages, to be mounted on the public port."""
+    """`mounts` are the provider's and the mail's pages for the public port, by the first part of their paths."""
 
-    routers: Sequence[Router]
+    mounts: Mapping[str, ASGIApp]
 
 
 @asynccontextmanager
@@ -75,7 +76,8 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         add_BotsServiceServicer_to_server(bots, server)  # type: ignore[arg-type]
         server.set_serving(True)
         stack.callback(server.set_serving, False)
-        yield Built([identity_router(identity), mail_router(directory)])
+        pages = Litestar([identity_router(identity), mail_router(directory)], openapi_config=None, logging_config=None)
+        yield Built({config.IDENTITY_PATH: pages, config.MAIL_PATH: pages})
 
 
 async def _embedded_identity(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,6 +13,7 @@ IDENTITY_DATABASE: Final = "identity.db"
 IDENTITY_KEY: Final = "keys/identity.pem"
 MAIL_DIRECTORY: Final = "mail"
 IDENTITY_PATH: Final = "/identity"
+MAIL_PATH: Final = "/mail"
 ACCESS_LIFETIME_S: Final = 8 * 3600
 REFRESH_LIFETIME_S: Final = 30 * 24 * 3600
 
@@ -45,6 +47,8 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, public_url: str) -> Self:
         """Raises ValueError for a value that means nothing, OSError for a file that cannot be read."""
+        if urlsplit(public_url).path or not public_url.startswith(("http://", "https://")):
+            raise ValueError(f"the public URL is http(s)://HOST[:PORT], not {public_url!r}")
         redirects = environment.get("BEEP_WEB_REDIRECT_URIS", f"{public_url}/callback")
         secrets_file = environment.get("BEEP_SERVICE_CLIENTS_FILE", "")
         return cls(

@@ -97,6 +97,7 @@ class EmbeddedStack(Browser):
         self.identity = identity
         self.clock = clock
         self.ended: list[tuple[str, str]] = []
+        self.crash_when_told = False
         self._relay = relay
         self._mailbox = mailbox
         app = Litestar([identity_router(identity)], openapi_config=None)
@@ -169,6 +170,8 @@ async def embedded_stack(path: Path) -> AsyncIterator[EmbeddedStack]:
     )
 
     async def session_ended(sid: str, subject: str) -> None:
+        if stack.crash_when_told:
+            raise ConnectionAbortedError
         stack.ended.append((sid, subject))
 
     identity = EmbeddedIdentity(

@@ -1,13 +1,13 @@
 """The whole users service as `beep up` builds it, with its HTTP side, on in-process channels and a real bus."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from litestar import Litestar
 
 from beep.users.v1.accounts_service_pb2 import RegisterRequest
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
@@ -16,13 +16,14 @@ from beep.users.v1.tokens_service_pb2 import TOKEN_SCHEME_ANY, AuthenticateReque
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
-from services.common.bus import Bus, Record
+from services.common.bus import Envelope, Record
 from services.common.bus_sqlite import SqliteBus
 from services.common.rpc import Metadata, RpcServer, acting_as
 from services.common.runtime import Runtime
 from services.users.__main__ import build
-from services.users.config import Settings
-from tests.integration.users.embedded_identity import ORIGIN, PASSWORD, Browser
+from services.users.config import IDENTITY_KEY, Settings
+from services.users.identity.embedded import keys
+from tests.integration.users.embedded_identity import ORIGIN, PASSWORD, SERVICE_SECRET, Browser
 from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
@@ -32,19 +33,38 @@ if TYPE_CHECKING:
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
 
+class GatedBus(SqliteBus):
+    """A bus whose publications can be held up, as by a broker that is slow."""
+
+    gate: asyncio.Event | None = None
+    held: asyncio.Event | None = None
+
+    def hold(self) -> asyncio.Event:
+        """Hold publications until the event that is returned is set; `held` is set when one has come."""
+        self.gate, self.held = asyncio.Event(), asyncio.Event()
+        return self.gate
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> list[int]:
+        if self.gate is not None and self.held is not None:
+            self.held.set()
+            await self.gate.wait()
+        return await super().publish(envelopes)
+
+
 class RunningUsers:
     """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
 
-    def __init__(self, runtime: Runtime, http: httpx.AsyncClient) -> None:
+    def __init__(self, runtime: Runtime, bus: "GatedBus", http: httpx.AsyncClient) -> None:
         channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
         self.accounts: AccountsServiceAsyncStub = AccountsServiceStub(channel)
         self.bots: BotsServiceAsyncStub = BotsServiceStub(channel)
         self.tokens: TokensServiceAsyncStub = TokensServiceStub(channel)
         self.users: UsersServiceAsyncStub = UsersServiceStub(channel)
         self.clock = runtime.clock
-        self.bus: Bus = runtime.bus
+        self.bus = bus
         self.http = http
         self.browser = Browser(http)
+        self.provider_key = keys.load_or_create(runtime.data / IDENTITY_KEY)
         self._internal = runtime.tokens
 
     def as_user(self, who: AuthenticateResponse) -> Metadata:
@@ -89,13 +109,14 @@ class RunningUsers:
 @asynccontextmanager
 async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
     clock = ManualClock()
-    bus = await SqliteBus.open(path / "bus.db", clock)
+    bus = await GatedBus.open(path / "bus.db", clock)
     tokens = InternalTokens(load_or_create_key(path / "internal.pem"), clock)
     runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {})
     try:
-        async with build(runtime, Settings(public_url=ORIGIN)) as built:
-            app = Litestar(list(built.routers), openapi_config=None)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as http:
-                yield RunningUsers(runtime, http)
+        async with build(runtime, Settings(public_url=ORIGIN, service_secrets={"importer": SERVICE_SECRET})) as built:
+            app = built.mounts["/identity"]
+            transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+            async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+                yield RunningUsers(runtime, bus, http)
     finally:
         await bus.close()

@@ -1,6 +1,7 @@
 """The users service by its contract: registration, tokens, sign-out, bots (ACC-01, ACC-05, BOT-01, SYS-06)."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 import pytest
@@ -24,8 +25,9 @@ from services.common.errors import (
 )
 from services.common.limits import BOTS_PER_USER
 from services.users.events import SESSION_REVOKED
+from services.users.identity.embedded.tokens import sign_access_token
 from services.users.service.accounts import RESERVATION_MS
-from tests.integration.users.embedded_identity import PASSWORD
+from tests.integration.users.embedded_identity import ISSUER, PASSWORD, SERVICE_SECRET
 from tests.integration.users.running_users import RunningUsers
 
 
@@ -136,6 +138,33 @@ async def test_sign_out_kills_access_and_refresh_tokens_at_once_and_tells_who_li
     assert msgspec.json.decode(record.envelope.body) == {"auth_session_id": person.auth_session_id}
 
 
+async def test_sign_out_is_not_answered_before_it_is_published(beep: RunningUsers) -> None:
+    """Stored, then published, then acknowledged: whoever gets the answer may rely on every gateway knowing."""
+    await beep.register("ada")
+    await beep.validate("ada@example.org")
+    tokens = await beep.browser.sign_in()
+    person = await beep.authenticate(tokens["access_token"])
+    release = beep.bus.hold()
+    assert beep.bus.held
+
+    async with asyncio.TaskGroup() as group:
+        sign_out = group.create_task(
+            _settled(beep.tokens.SignOut(SignOutRequest(), metadata=beep.as_user(person))), name="sign-out"
+        )
+        await beep.bus.held.wait()
+        # It is stored by now, and everything that only waits for a database has had its time.
+        with pytest.raises(Unauthenticated, match="SESSION_REVOKED"):
+            await beep.authenticate(tokens["access_token"])
+        for _ in range(5):
+            await beep.browser.open_form()
+        assert not sign_out.done()
+        release.set()
+
+
+async def _settled(call: Awaitable[object]) -> None:
+    await call
+
+
 async def test_a_session_that_ends_at_the_provider_is_refused_by_us_at_once(beep: RunningUsers) -> None:
     await beep.register("ada")
     await beep.validate("ada@example.org")
@@ -167,6 +196,46 @@ async def test_authenticate_refuses_a_token_under_the_wrong_scheme_or_none(beep:
         await beep.tokens.Authenticate(AuthenticateRequest(token=token, scheme=TOKEN_SCHEME_BOT))
     with pytest.raises(InvalidArgument):
         await beep.tokens.Authenticate(AuthenticateRequest(token=token))
+
+
+def _signed(beep: RunningUsers, **claims: object) -> str:
+    """A token of the provider as another provider might word it."""
+    now = beep.clock.now_ms() // 1000
+    always = {"iss": ISSUER, "aud": "beep", "iat": now, "exp": now + 60}
+    return sign_access_token(beep.provider_key, {**always, **claims})
+
+
+async def test_authenticate_refuses_a_services_token(beep: RunningUsers) -> None:
+    answer = await beep.http.post(
+        "/identity/token", data={"grant_type": "client_credentials"}, auth=("importer", SERVICE_SECRET)
+    )
+    with pytest.raises(Unauthenticated, match="NOT_A_PERSON"):
+        await beep.authenticate(answer.json()["access_token"])
+
+
+async def test_authenticate_refuses_an_address_that_nobody_has_verified(beep: RunningUsers) -> None:
+    claims = {"sub": "google", "sid": "s", "preferred_username": "ada", "email": "ada@example.org"}
+    with pytest.raises(Unauthenticated, match="EMAIL_NOT_VERIFIED"):
+        await beep.authenticate(_signed(beep, **claims))
+    await beep.authenticate(_signed(beep, **claims, email_verified=True))
+
+
+async def test_authenticate_makes_a_user_of_somebody_whom_a_directory_vouches_for(beep: RunningUsers) -> None:
+    """LDAP accounts may have no address, a name that is no username, and a display name that is too long."""
+    answer = await beep.authenticate(
+        _signed(beep, sub="ldap", sid="s", preferred_username="Åda Löve", name="x" * 60, realm_access={"roles": ["R"]})
+    )
+    assert answer.user.username == f"_da_l_ve_{answer.user.id}"
+    assert answer.user.global_name == ""
+    assert list(answer.global_roles) == ["R"]
+
+
+async def test_authenticate_gives_another_name_when_somebody_has_the_preferred_one(beep: RunningUsers) -> None:
+    await beep.person("ada")
+    await beep.register("eve")
+    for name in ("ada", "eve"):
+        answer = await beep.authenticate(_signed(beep, sub=f"google {name}", sid="s", preferred_username=name))
+        assert answer.user.username == f"{name}_{answer.user.id}"
 
 
 async def test_people_may_not_do_what_edges_do(beep: RunningUsers) -> None:

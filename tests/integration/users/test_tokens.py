@@ -225,3 +225,17 @@ async def test_discovery_names_endpoints_that_answer(stack: EmbeddedStack) -> No
     for name in ("authorization", "token", "userinfo", "revocation", "end_session"):
         answer = await stack.http.get(metadata[f"{name}_endpoint"])
         assert answer.status_code != 404, name
+
+
+async def test_end_of_a_session_is_told_at_the_next_start_when_a_crash_came_between(stack: EmbeddedStack) -> None:
+    await stack.member()
+    tokens = await stack.sign_in()
+    stack.crash_when_told = True
+    form = {"token": tokens["refresh_token"], "client_id": "beep-cli"}
+    assert (await stack.http.post("/identity/revoke", data=form)).status_code == 500
+    assert stack.ended == []
+    stack.crash_when_told = False
+    await stack.identity.start()
+    assert [sid for sid, _ in stack.ended] == [(await stack.verifier.verify(tokens["access_token"])).sid]
+    await stack.identity.start()
+    assert len(stack.ended) == 1

@@ -131,6 +131,9 @@ def test_settings_are_refused_when_they_mean_nothing(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match="is"):
             Settings.from_environment(environment, public_url="https://chat.example")
+    for public_url in ("chat.example", "https://chat.example/", "https://example/chat"):
+        with pytest.raises(ValueError, match="public URL"):
+            Settings.from_environment({}, public_url=public_url)
 
 
 def test_settings_come_from_the_environment(tmp_path: Path) -> None:
