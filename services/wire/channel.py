@@ -11,18 +11,22 @@ from services.wire.encoding import optional_id
 if TYPE_CHECKING:
     from beep.servers.v1.channel_pb2 import Channel, Overwrite
 
-TYPE_NUMBERS: Final[Mapping[int, int]] = {
+TYPE_NUMBERS: Final[Mapping[channel_pb2.ChannelType.ValueType, int]] = {
     channel_pb2.CHANNEL_TYPE_TEXT: 0,
     channel_pb2.CHANNEL_TYPE_CATEGORY: 4,
     channel_pb2.CHANNEL_TYPE_ANNOUNCEMENT: 5,
 }
-TYPES_BY_NUMBER: Final[Mapping[int, int]] = {number: kind for kind, number in TYPE_NUMBERS.items()}
+TYPES_BY_NUMBER: Final[Mapping[int, channel_pb2.ChannelType.ValueType]] = {
+    number: kind for kind, number in TYPE_NUMBERS.items()
+}
 
-TARGET_NUMBERS: Final[Mapping[int, int]] = {
+TARGET_NUMBERS: Final[Mapping[channel_pb2.OverwriteTarget.ValueType, int]] = {
     channel_pb2.OVERWRITE_TARGET_ROLE: 0,
     channel_pb2.OVERWRITE_TARGET_MEMBER: 1,
 }
-TARGETS_BY_NUMBER: Final[Mapping[int, int]] = {number: target for target, number in TARGET_NUMBERS.items()}
+TARGETS_BY_NUMBER: Final[Mapping[int, channel_pb2.OverwriteTarget.ValueType]] = {
+    number: target for target, number in TARGET_NUMBERS.items()
+}
 
 
 class OverwriteObject(Struct, kw_only=True):

@@ -83,6 +83,17 @@ class PartialGuild(Struct, kw_only=True):
     approximate_member_count: int | UnsetType = UNSET
 
 
+class PublicGuild(Struct, kw_only=True):
+    """What anybody may know of a server in the directory."""
+
+    id: str
+    name: str
+    icon: str | None
+    description: str | None
+    features: list[str]
+    approximate_member_count: int
+
+
 class UnavailableGuild(Struct, kw_only=True):
     """In READY (`unavailable` true), and the body of GUILD_DELETE (left out: the member is no longer in it)."""
 
@@ -142,4 +153,15 @@ def partial_guild(server: "Server", *, permissions: int, is_owner: bool) -> Part
         permissions=str(permissions),
         features=features(server),
         approximate_member_count=server.member_count or UNSET,
+    )
+
+
+def public_guild(server: "Server") -> PublicGuild:
+    return PublicGuild(
+        id=str(server.id),
+        name=server.name,
+        icon=server.icon or None,
+        description=server.description or None,
+        features=features(server),
+        approximate_member_count=server.member_count,
     )

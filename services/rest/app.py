@@ -1,0 +1,82 @@
+"""The Litestar application: every route, and what surrounds each."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from litestar import Litestar, MediaType, Response, Router, get
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+
+from services.common import limits
+from services.rest import openapi
+from services.rest.admission import OPEN, Admission
+from services.rest.exceptions import handlers
+from services.rest.request import EDGE, ApiRequest, Edge
+from services.rest.routes import (
+    applications,
+    auth,
+    bots,
+    channels,
+    directory,
+    gateway,
+    health,
+    invites,
+    landing,
+    members,
+    messages,
+    overwrites,
+    pins,
+    roles,
+    servers,
+    users,
+)
+
+DISCORD: Sequence[HTTPRouteHandler] = [
+    *applications.ROUTES,
+    *channels.ROUTES,
+    *gateway.ROUTES,
+    *invites.ROUTES,
+    *members.ROUTES,
+    *messages.ROUTES,
+    *overwrites.ROUTES,
+    *pins.ROUTES,
+    *roles.ROUTES,
+    *servers.ROUTES,
+    *users.ROUTES,
+]
+BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES]
+UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
+
+DISCORD_PREFIX: Final = "/api/v10"
+BEEP_PREFIX: Final = "/api/beep/v1"
+
+
+def create_app(edge: Edge, admission: Admission) -> Litestar:
+    return Litestar(
+        [
+            Router(DISCORD_PREFIX, route_handlers=DISCORD),
+            Router(BEEP_PREFIX, route_handlers=[*BEEP, get_openapi]),
+            *UNVERSIONED,
+        ],
+        request_class=ApiRequest,
+        before_request=admission.admit,
+        exception_handlers=handlers(admission),
+        request_max_body_size=limits.REQUEST_BODY_BYTES,
+        state=State({EDGE: edge}),
+        # Ours knows more: `openapi`.
+        openapi_config=None,
+        # The process around this configures logging.
+        logging_config=None,
+    )
+
+
+@get("/openapi.json", opt={OPEN: True})
+async def get_openapi() -> Response[bytes]:
+    """This document."""
+    return Response(_document(), media_type=MediaType.JSON)
+
+
+@cache
+def _document() -> bytes:
+    return openapi.document({DISCORD_PREFIX: DISCORD, BEEP_PREFIX: BEEP})

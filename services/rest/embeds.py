@@ -1,0 +1,75 @@
+"""Embeds as clients send them: https://docs.discord.com/developers/resources/message#embed-object
+
+They are stored and returned as this module writes them: unknown keys and null members are gone, and nothing is longer
+than its limit.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from services.common import limits
+from services.common.errors import FieldViolation
+from services.rest.errors import InvalidForm
+from services.rest.fields import Color
+
+Url = Annotated[str, Meta(max_length=limits.EMBED_URL)]
+
+
+class EmbedFooter(Struct, omit_defaults=True):
+    text: Annotated[str, Meta(max_length=limits.EMBED_FOOTER)]
+    icon_url: Url | None = None
+
+
+class EmbedMedia(Struct, omit_defaults=True):
+    url: Url | None = None
+
+
+class EmbedAuthor(Struct, omit_defaults=True):
+    name: Annotated[str, Meta(max_length=limits.EMBED_AUTHOR)]
+    url: Url | None = None
+    icon_url: Url | None = None
+
+
+class EmbedField(Struct):
+    name: Annotated[str, Meta(min_length=1, max_length=limits.EMBED_FIELD_NAME)]
+    value: Annotated[str, Meta(min_length=1, max_length=limits.EMBED_FIELD_VALUE)]
+    inline: bool | None = False
+
+
+class Embed(Struct, omit_defaults=True, tag_field="type", tag="rich"):
+    title: Annotated[str, Meta(max_length=limits.EMBED_TITLE)] | None = None
+    description: Annotated[str, Meta(max_length=limits.EMBED_DESCRIPTION)] | None = None
+    url: Url | None = None
+    timestamp: datetime | None = None
+    color: Color | None = None
+    footer: EmbedFooter | None = None
+    image: EmbedMedia | None = None
+    thumbnail: EmbedMedia | None = None
+    author: EmbedAuthor | None = None
+    fields: Annotated[list[EmbedField], Meta(max_length=limits.EMBED_FIELDS)] | None = None
+
+
+Embeds = Annotated[list[Embed], Meta(max_length=limits.MESSAGE_EMBEDS)]
+
+
+def encode_embeds(embeds: Sequence[Embed] | None) -> bytes:
+    """As JSON; empty bytes for none. Raises InvalidForm when all of a message's embeds are too long together."""
+    if not embeds:
+        return b""
+    if sum(map(_characters, embeds)) > limits.EMBEDS_CHARACTERS:
+        message = f"Embed size exceeds maximum size of {limits.EMBEDS_CHARACTERS}."
+        raise InvalidForm(FieldViolation("embeds", "MAX_EMBED_SIZE_EXCEEDED", message))
+    return msgspec.json.encode(embeds)
+
+
+def _characters(embed: Embed) -> int:
+    texts = [embed.title, embed.description]
+    texts.append(embed.footer.text if embed.footer else None)
+    texts.append(embed.author.name if embed.author else None)
+    for field in embed.fields or ():
+        texts += (field.name, field.value)
+    return sum(len(text) for text in texts if text)

@@ -1,0 +1,119 @@
+"""uvicorn inside an event loop that somebody else owns."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import uvicorn
+from litestar.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_BYTES: Final = 64 * 1024
+CONNECTIONS: Final = 4096
+BACKLOG: Final = 1024
+SHUTDOWN_SECONDS: Final = 1
+KEEP_ALIVE_SECONDS: Final = 75
+
+WebSocketFactory = Callable[[], asyncio.Protocol]
+
+
+class _BoundedHeaders(HttpToolsProtocol):
+    """llhttp takes a request's line and headers of any length; this ends the connection past `HEADER_BYTES`."""
+
+    _in_headers = True
+    _header_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_headers:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request header fields too large.")
+
+    def on_message_begin(self) -> None:
+        self._in_headers, self._header_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        super().on_headers_complete()
+
+
+class _EmbeddedServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process, not to one of its servers."""
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp, listener: socket.socket, trusted_proxies: str, websocket: WebSocketFactory | None = None
+) -> AsyncIterator[None]:
+    """Serves until the block ends, and closes the socket. Requests under way then get a moment to finish.
+
+    `websocket` takes over each connection that asks to become a WebSocket, from the handshake on.
+    """
+    config = uvicorn.Config(
+        _as_any(app),
+        http=_BoundedHeaders,
+        ws="none" if websocket is None else _upgrade_to(websocket),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        limit_concurrency=CONNECTIONS,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = _EmbeddedServer(config)
+    with contextlib.closing(listener):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listener]), name="rest http server")
+            await server.accepting.wait()
+            try:
+                yield
+            finally:
+                server.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at that address (port 0: a free one). Raises OSError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _upgrade_to(websocket: WebSocketFactory) -> Any:
+    """uvicorn hands what it knows to the protocol it upgrades to; ours needs nothing of it."""
+
+    def protocol(**_: Any) -> asyncio.Protocol:
+        return websocket()
+
+    return protocol
+
+
+def _as_any(app: ASGIApp) -> Any:
+    """Litestar and uvicorn each declare ASGI's types on their own."""
+    return app

@@ -1,0 +1,181 @@
+"""The OpenAPI 3.1 document, made from the very types that decode requests and encode answers: it cannot drift.
+
+Litestar's own generator does not know msgspec's constraints on parameters, nor Beep's errors and tokens.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Final, get_args, get_type_hints
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import ParameterKwarg
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from services.common import limits
+from services.rest.admission import OPEN
+from services.rest.fields import DIGITS, QUERY_NAMES
+from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY
+
+API_VERSION: Final = "10"
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_PATH_PARAMETER: Final = re.compile(r"\{(\w+):\w+\}")
+_SECURITY_SCHEMES: Final = {
+    "user": {"type": "http", "scheme": "bearer", "description": "A person's access token; `Bearer` may be left out."},
+    "bot": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Bot TOKEN`."},
+}
+_LIMITS: Final = ("ge", "le", "min_length", "max_length", "pattern")
+_HEADERS: Final = [
+    {"name": AUDIT_LOG_REASON, "in": "header", "schema": {"type": "string", "maxLength": limits.AUDIT_REASON * 12}},
+    {"name": IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY}},
+]
+_ERRORS: Final = (400, 401, 403, 404, 405, 413, 429, 503)
+_OPEN_ERRORS: Final = (400, 405, 413, 429, 503)
+
+
+class ErrorObject(Struct, kw_only=True):
+    """`errors` nests by field and ends in `_errors`, a list of {code, message}."""
+
+    message: str
+    code: int
+    errors: dict[str, Any] | UnsetType = UNSET
+    # Of a refusal: under which a moderator finds out why.
+    decision_id: str | UnsetType = UNSET
+
+
+class RateLimitedObject(Struct, kw_only=True):
+    message: str
+    # Seconds.
+    retry_after: float
+    is_global: bool = msgspec.field(name="global")
+
+
+class _Operation:
+    """One handler at one path, with the types of its signature."""
+
+    def __init__(self, path: str, handler: HTTPRouteHandler) -> None:
+        function = handler.fn
+        hints = get_type_hints(function, include_extras=True)
+        self.path: Final = _PATH_PARAMETER.sub(r"{\1}", path)
+        self.method: Final = next(iter(handler.http_methods)).lower()
+        self.id: Final = function.__name__
+        self.summary: Final = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
+        self.is_open: Final = bool(handler.opt.get(OPEN))
+        self.status: Final = handler.status_code
+        self.answer: Final = hints.pop("return")
+        self.body: Final = hints.pop("data", None)
+        hints.pop("request", None)
+        self.in_path: Final = _PATH_PARAMETER.findall(path)
+        self.parameters: Final = {name: _with_limits(kind) for name, kind in hints.items()}
+        self.defaults: Final = {
+            name: parameter.default
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is not inspect.Parameter.empty
+        }
+
+    def types(self) -> list[Any]:
+        return [kind for kind in (self.answer, self.body, *self.parameters.values()) if kind not in (None, type(None))]
+
+    def render(self, schemas: Mapping[int, Any]) -> dict[str, Any]:
+        rendered: dict[str, Any] = {
+            "operationId": self.id,
+            "summary": self.summary.partition("\n")[0],
+            "parameters": [self._parameter(name, schemas[id(kind)]) for name, kind in self.parameters.items()],
+            "responses": self._responses(schemas),
+            "security": [] if self.is_open else [{name: []} for name in _SECURITY_SCHEMES],
+        }
+        if self.method != "get":
+            rendered["parameters"] += _HEADERS
+        if self.body is not None:
+            content = {"application/json": {"schema": schemas[id(self.body)]}}
+            rendered["requestBody"] = {"required": "data" not in self.defaults, "content": content}
+        return rendered
+
+    def _parameter(self, name: str, schema: Any) -> dict[str, Any]:
+        if name in self.in_path:
+            return {"name": name, "in": "path", "required": True, "schema": schema}
+        default = self.defaults.get(name)
+        shown = schema if default is None else {**schema, "default": default}
+        required = name not in self.defaults
+        return {"name": QUERY_NAMES.get(name, name), "in": "query", "required": required, "schema": shown}
+
+    def _responses(self, schemas: Mapping[int, Any]) -> dict[str, Any]:
+        success: dict[str, Any] = {"description": HTTPStatus(self.status).phrase}
+        if self.answer is not type(None):
+            success["content"] = {"application/json": {"schema": schemas[id(self.answer)]}}
+        responses = {str(self.status): success}
+        for status in _OPEN_ERRORS if self.is_open else _ERRORS:
+            name = "RateLimitedObject" if status == HTTPStatus.TOO_MANY_REQUESTS else "ErrorObject"
+            content = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=name)}}}
+            responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+        return responses
+
+
+def _with_limits(kind: Any) -> Any:
+    """The type of a parameter, with its limits where msgspec finds them."""
+    marker = next(part for part in get_args(kind) if isinstance(part, ParameterKwarg))
+    declared = {name: getattr(marker, name) for name in _LIMITS if getattr(marker, name) is not None}
+    extra = {"format": marker.format} if marker.format else None
+    limited = Meta(**declared, extra_json_schema=extra)
+    [bare, *_] = get_args(kind)
+    # What limits a value that may be left out limits the value, not the choice.
+    alternatives = [part for part in get_args(bare) if part is not type(None)]
+    return Annotated[alternatives[0], limited] | None if alternatives else Annotated[bare, limited]
+
+
+def document(routes: Mapping[str, Iterable[HTTPRouteHandler]]) -> bytes:
+    """The document as JSON.
+
+    Args:
+        routes: the handlers, by the prefix under which they are registered.
+    """
+    operations = [
+        _Operation(prefix + path, handler)
+        for prefix, handlers in routes.items()
+        for handler in handlers
+        for path in sorted(handler.paths)
+    ]
+    kinds: list[Any] = [kind for operation in operations for kind in operation.types()]
+    rendered, components = msgspec.json.schema_components(
+        [*kinds, ErrorObject, RateLimitedObject], ref_template=_REFERENCE, schema_hook=_describe
+    )
+    schemas = {id(kind): schema for kind, schema in zip(kinds, rendered, strict=False)}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = operation.render(schemas)
+    return msgspec.json.encode(
+        _digits_as_strings(
+            {
+                "openapi": "3.1.0",
+                "info": {
+                    "title": "Beep",
+                    "version": API_VERSION,
+                    "description": "Discord's v10 REST API, and under /api/beep/v1 what only Beep has. What is under "
+                    "/api/v10 is at /api/v9 and /api as well.",
+                },
+                "paths": paths,
+                "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},
+            }
+        )
+    )
+
+
+def _digits_as_strings(value: Any) -> Any:
+    """msgspec describes how a number is kept; what clients should send is the string of digits."""
+    if isinstance(value, dict):
+        if value.get("format") == DIGITS:
+            kept = {key: item for key, item in value.items() if key not in ("minimum", "maximum")}
+            return {**kept, "type": ["string", "integer"], "pattern": r"^\d{1,19}$"}
+        return {key: _digits_as_strings(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_digits_as_strings(item) for item in value]
+    return value
+
+
+def _describe(kind: type) -> dict[str, Any]:
+    if kind is msgspec.Raw:
+        return {}
+    raise NotImplementedError(f"no schema is known for {kind}")

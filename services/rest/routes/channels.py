@@ -1,0 +1,164 @@
+"""https://docs.discord.com/developers/resources/channel"""
+
+from typing import Annotated
+
+from litestar import delete, get, patch, post
+from litestar.params import JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from beep.authz.v1.authz_service_pb2 import OUTCOME_ALLOWED, OUTCOME_HIDDEN, AuthorizeRequest
+from beep.servers.v1.channels_service_pb2 import (
+    ChannelMove,
+    CreateChannelRequest,
+    DeleteChannelRequest,
+    GetChannelRequest,
+    ListChannelsRequest,
+    MoveChannelsRequest,
+    UpdateChannelRequest,
+)
+from services.common import limits
+from services.common.errors import FieldViolation, NotFound, PermissionDenied
+from services.common.permissions import Permission
+from services.rest.body import BodyDecoder
+from services.rest.errors import InvalidForm
+from services.rest.fields import ChannelName, PathId, Position, Snowflake, given, or_empty
+from services.rest.request import ApiRequest
+from services.rest.routes.overwrites import OverwritesIn, overwrites
+from services.wire.channel import TYPES_BY_NUMBER, ChannelObject, channel_object
+
+Topic = Annotated[str, Meta(max_length=limits.CHANNEL_TOPIC)]
+SlowMode = Annotated[int, Meta(ge=0, le=limits.CHANNEL_RATE_LIMIT)]
+
+
+class ChannelCreate(Struct):
+    name: ChannelName
+    type: int | None = None
+    topic: Topic | None = None
+    position: Position | None = None
+    parent_id: Snowflake | None = None
+    nsfw: bool | None = None
+    rate_limit_per_user: SlowMode | None = None
+    permission_overwrites: OverwritesIn | None = None
+
+
+class ChannelUpdate(Struct):
+    name: ChannelName | UnsetType | None = UNSET
+    topic: Topic | UnsetType | None = UNSET
+    position: Position | UnsetType | None = UNSET
+    parent_id: Snowflake | UnsetType | None = UNSET
+    nsfw: bool | UnsetType | None = UNSET
+    rate_limit_per_user: SlowMode | UnsetType | None = UNSET
+    permission_overwrites: OverwritesIn | UnsetType | None = UNSET
+
+
+class ChannelPosition(Struct):
+    id: Snowflake
+    position: Position | None = None
+    parent_id: Snowflake | UnsetType | None = UNSET
+
+
+ChannelPositions = Annotated[list[ChannelPosition], Meta(max_length=limits.CHANNELS_PER_SERVER)]
+
+
+@post("/guilds/{server_id:str}/channels", dto=BodyDecoder[ChannelCreate], return_dto=None)
+async def create_channel(request: ApiRequest, server_id: PathId, data: JSONBody[ChannelCreate]) -> ChannelObject:
+    kind = TYPES_BY_NUMBER.get(data.type or 0)
+    if kind is None:
+        choices = ", ".join(map(str, sorted(TYPES_BY_NUMBER)))
+        raise InvalidForm(FieldViolation("type", "BASE_TYPE_CHOICES", f"Value must be one of {{{choices}}}."))
+    answer = await request.services.channels.CreateChannel(
+        CreateChannelRequest(
+            server_id=server_id,
+            name=data.name,
+            type=kind,
+            topic=data.topic or "",
+            position=data.position,
+            parent_id=data.parent_id or 0,
+            nsfw=data.nsfw or False,
+            rate_limit_per_user=data.rate_limit_per_user or 0,
+            overwrites=overwrites(data.permission_overwrites),
+            reason=request.reason,
+            idempotency_key=request.idempotency_key,
+        ),
+        metadata=request.to_servers,
+    )
+    return channel_object(answer.channel)
+
+
+@get("/guilds/{server_id:str}/channels")
+async def list_channels(request: ApiRequest, server_id: PathId) -> list[ChannelObject]:
+    answer = await request.services.channels.ListChannels(
+        ListChannelsRequest(server_id=server_id), metadata=request.to_servers
+    )
+    return [channel_object(channel) for channel in answer.channels]
+
+
+@patch("/guilds/{server_id:str}/channels", status_code=204, dto=BodyDecoder[ChannelPositions], return_dto=None)
+async def move_channels(request: ApiRequest, server_id: PathId, data: JSONBody[ChannelPositions]) -> None:
+    moves = [
+        ChannelMove(channel_id=move.id, position=move.position, parent_id=or_empty(move.parent_id, 0)) for move in data
+    ]
+    await request.services.channels.MoveChannels(
+        MoveChannelsRequest(server_id=server_id, moves=moves), metadata=request.to_servers
+    )
+
+
+@get("/channels/{channel_id:str}")
+async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject:
+    answer = await request.services.channels.GetChannel(
+        GetChannelRequest(channel_id=channel_id), metadata=request.to_servers
+    )
+    return channel_object(answer.channel)
+
+
+@patch("/channels/{channel_id:str}", dto=BodyDecoder[ChannelUpdate], return_dto=None)
+async def update_channel(request: ApiRequest, channel_id: PathId, data: JSONBody[ChannelUpdate]) -> ChannelObject:
+    replacing = given(data.permission_overwrites)
+    answer = await request.services.channels.UpdateChannel(
+        UpdateChannelRequest(
+            channel_id=channel_id,
+            name=given(data.name),
+            topic=or_empty(data.topic, ""),
+            position=given(data.position),
+            parent_id=or_empty(data.parent_id, 0),
+            nsfw=or_empty(data.nsfw, False),
+            rate_limit_per_user=or_empty(data.rate_limit_per_user, 0),
+            overwrites=overwrites(replacing),
+            set_overwrites=replacing is not None,
+            reason=request.reason,
+        ),
+        metadata=request.to_servers,
+    )
+    return channel_object(answer.channel)
+
+
+@delete("/channels/{channel_id:str}", status_code=200)
+async def delete_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject:
+    answer = await request.services.channels.DeleteChannel(
+        DeleteChannelRequest(channel_id=channel_id, reason=request.reason), metadata=request.to_servers
+    )
+    return channel_object(answer.channel)
+
+
+@post("/channels/{channel_id:str}/typing", status_code=204)
+async def start_typing(request: ApiRequest, channel_id: PathId) -> None:
+    # Nothing is stored and no service owns it, so the edge itself asks whether the caller may write here.
+    answer = await request.services.authz.Authorize(
+        AuthorizeRequest(user_id=request.caller.user_id, channel_id=channel_id, required=int(Permission.SEND_MESSAGES))
+    )
+    if answer.outcome == OUTCOME_HIDDEN:
+        raise NotFound("UNKNOWN_CHANNEL")
+    if answer.outcome != OUTCOME_ALLOWED:
+        reason = "MISSING_ACCESS" if answer.missing & Permission.VIEW_CHANNEL else "MISSING_PERMISSIONS"
+        raise PermissionDenied(reason, metadata={"decision_id": answer.decision_id})
+
+
+ROUTES = [
+    create_channel,
+    list_channels,
+    move_channels,
+    get_channel,
+    update_channel,
+    delete_channel,
+    start_typing,
+]

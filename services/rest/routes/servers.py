@@ -1,0 +1,86 @@
+"""https://docs.discord.com/developers/resources/guild"""
+
+from typing import Annotated, Final
+
+from litestar import delete, get, patch, post
+from litestar.params import JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from beep.servers.v1.servers_service_pb2 import (
+    CreateServerRequest,
+    DeleteServerRequest,
+    GetServerRequest,
+    UpdateServerRequest,
+)
+from services.common import limits
+from services.rest.admission import LIMIT
+from services.rest.body import BodyDecoder
+from services.rest.fields import PathId, ServerName, Snowflake, given, or_empty
+from services.rest.request import ApiRequest
+from services.wire.server import GuildObject, guild_object
+
+# Discord's word for a server that anybody may find and join.
+DISCOVERABLE: Final = "DISCOVERABLE"
+
+Description = Annotated[str, Meta(max_length=limits.SERVER_DESCRIPTION)]
+Features = Annotated[list[str], Meta(max_length=64, description="DISCOVERABLE makes the server public.")]
+
+
+class GuildCreate(Struct):
+    name: ServerName
+    description: Description | None = None
+    features: Features | None = None
+
+
+class GuildUpdate(Struct):
+    name: ServerName | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    features: Features | UnsetType | None = UNSET
+    system_channel_id: Snowflake | UnsetType | None = UNSET
+
+
+@post("/guilds", dto=BodyDecoder[GuildCreate], return_dto=None, opt={LIMIT: "server_creates"})
+async def create_server(request: ApiRequest, data: JSONBody[GuildCreate]) -> GuildObject:
+    answer = await request.services.servers.CreateServer(
+        CreateServerRequest(
+            name=data.name,
+            description=data.description or "",
+            is_public=DISCOVERABLE in (data.features or ()),
+            idempotency_key=request.idempotency_key,
+        ),
+        metadata=request.to_servers,
+    )
+    return guild_object(answer.snapshot.server, answer.snapshot.roles)
+
+
+@get("/guilds/{server_id:str}")
+async def get_server(request: ApiRequest, server_id: PathId) -> GuildObject:
+    answer = await request.services.servers.GetServer(
+        GetServerRequest(server_id=server_id), metadata=request.to_servers
+    )
+    return guild_object(answer.server, answer.roles)
+
+
+@patch("/guilds/{server_id:str}", dto=BodyDecoder[GuildUpdate], return_dto=None)
+async def update_server(request: ApiRequest, server_id: PathId, data: JSONBody[GuildUpdate]) -> GuildObject:
+    features = given(data.features)
+    answer = await request.services.servers.UpdateServer(
+        UpdateServerRequest(
+            server_id=server_id,
+            name=given(data.name),
+            description=or_empty(data.description, ""),
+            is_public=None if features is None else DISCOVERABLE in features,
+            system_channel_id=or_empty(data.system_channel_id, 0),
+            reason=request.reason,
+        ),
+        metadata=request.to_servers,
+    )
+    return guild_object(answer.server, answer.roles)
+
+
+@delete("/guilds/{server_id:str}", status_code=204)
+async def delete_server(request: ApiRequest, server_id: PathId) -> None:
+    await request.services.servers.DeleteServer(DeleteServerRequest(server_id=server_id), metadata=request.to_servers)
+
+
+ROUTES = [create_server, get_server, update_server, delete_server]

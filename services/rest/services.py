@@ -1,0 +1,67 @@
+"""The services behind the edge, by their generated stubs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
+from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
+from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
+from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
+from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.rpc import Channel
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+    from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
+    from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
+    from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceAsyncStub
+    from beep.servers.v1.members_service_pb2_grpc import MembersServiceAsyncStub
+    from beep.servers.v1.roles_service_pb2_grpc import RolesServiceAsyncStub
+    from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
+    from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceAsyncStub
+    from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
+    from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
+    from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
+
+USERS = "users"
+SERVERS = "servers"
+MESSAGES = "messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    authz: "AuthzServiceAsyncStub"
+    accounts: "AccountsServiceAsyncStub"
+    bots: "BotsServiceAsyncStub"
+    tokens: "TokensServiceAsyncStub"
+    users: "UsersServiceAsyncStub"
+    servers: "ServersServiceAsyncStub"
+    channels: "ChannelsServiceAsyncStub"
+    roles: "RolesServiceAsyncStub"
+    members: "MembersServiceAsyncStub"
+    invites: "InvitesServiceAsyncStub"
+    messages: "MessagesServiceAsyncStub"
+
+    @classmethod
+    def from_peers(cls, peers: Mapping[str, Channel]) -> Self:
+        users, servers = peers[USERS], peers[SERVERS]
+        return cls(
+            authz=AuthzServiceStub(peers["authz"]),
+            accounts=AccountsServiceStub(users),
+            bots=BotsServiceStub(users),
+            tokens=TokensServiceStub(users),
+            users=UsersServiceStub(users),
+            servers=ServersServiceStub(servers),
+            channels=ChannelsServiceStub(servers),
+            roles=RolesServiceStub(servers),
+            members=MembersServiceStub(servers),
+            invites=InvitesServiceStub(servers),
+            messages=MessagesServiceStub(peers[MESSAGES]),
+        )
