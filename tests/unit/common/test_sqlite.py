@@ -251,6 +251,20 @@ async def test_all_of_a_batch_fail_when_the_transaction_is_lost(db: Database) ->
     assert await db.write(insert("c")) == 1
 
 
+async def test_writer_refuses_everything_when_the_disk_failed(db: Database) -> None:
+    def fail_as_fsync_does(conn: sqlite3.Connection) -> None:
+        conn.execute("ROLLBACK")  # SQLite does so by itself
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    for attempt in (fail_as_fsync_does, insert("a")):
+        with pytest.raises(Unavailable) as caught:
+            await db.write(attempt)
+        assert caught.value.reason == "STORE_IO_ERROR"
+    assert await db.read(names) == [], "reading goes on"
+
+
 async def test_write_says_that_the_database_is_locked_when_another_process_holds_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
