@@ -1,0 +1,128 @@
+"""Builds the gateway: the only place that does."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
+from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.runtime import Runtime
+from services.gateway.commands import Commands
+from services.gateway.config import DATABASE, REPLAY_FILE, Settings
+from services.gateway.connection import Connection
+from services.gateway.dispatcher import Dispatcher
+from services.gateway.hub import Hub
+from services.gateway.lane import LaneTools
+from services.gateway.ready import Sessions, Stubs
+from services.gateway.recent import RecentDispatches
+from services.gateway.recovery import recover
+from services.gateway.session import Session
+from services.gateway.store.replay_file import ReplayFile, boot_id
+from services.gateway.store.sqlite import SqliteSessionStore
+from services.gateway.tasks import Tasks
+from services.gateway.views import Snapshots, Views
+
+BACKLOG = 4096
+"""Connections that wait to be accepted: all clients of a gateway come back at once."""
+SESSION_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway.
+
+    Attributes:
+        connection: makes the protocol of one accepted socket, for a listener that is not the gateway's own.
+        port: where it listens itself; None: nowhere.
+    """
+
+    connection: Callable[[], asyncio.Protocol]
+    port: int | None
+
+
+@asynccontextmanager
+async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
+    """Serve WebSockets for as long as the context is open."""
+    clock, bus = runtime.clock, runtime.bus
+    async with AsyncExitStack() as stack:
+        store = await SqliteSessionStore.open(runtime.data / DATABASE)
+        stack.push_async_callback(store.close)
+        replay = ReplayFile(runtime.data / REPLAY_FILE, boot=boot_id(), epoch=bus.epoch)
+        stack.callback(replay.close)
+        tasks = Tasks()
+        stack.push_async_callback(tasks.close)
+
+        recent = RecentDispatches(bus, settings.recent_bytes)
+        hub = Hub(recent, tasks, clock, settings)
+        servers = ServersServiceStub(runtime.peers["servers"])
+        tools = LaneTools(
+            hub=hub,
+            bus=bus,
+            recent=recent,
+            views=Views(AuthzServiceStub(runtime.peers["authz"]), clock),
+            snapshots=Snapshots(servers, clock),
+            store=store,
+            tasks=tasks,
+            clock=clock,
+        )
+        users = runtime.peers["users"]
+        sessions = Sessions(
+            Stubs(TokensServiceStub(users), UsersServiceStub(users), servers),
+            runtime.tokens,
+            tools,
+            replay,
+            new_id=lambda: secrets.token_hex(SESSION_ID_BYTES),
+            starts_at_once=settings.starts_at_once,
+        )
+        dispatcher = sessions.dispatcher = Dispatcher(bus, tools, replay, sessions)
+        members = MembersServiceStub(runtime.peers["servers"])
+        commands = Commands(sessions, dispatcher, hub, members, servers, tasks)
+
+        async def bury(session: Session) -> None:
+            await store.forget([session.id])
+            # Not before: two sessions in the store must never share a ring.
+            replay.release(session.slot)
+
+        def on_forgotten(session: Session) -> None:
+            dispatcher.remove(session)
+            tasks.spawn(bury(session))
+
+        hub.on_forgotten = on_forgotten
+        await recover(dispatcher, tools, store, replay)
+        tasks.spawn(dispatcher.run())
+        stack.callback(dispatcher.close)
+        tasks.spawn(hub.keep_time())
+
+        def connection() -> Connection:
+            return Connection(hub, commands, clock, settings)
+
+        port = await stack.enter_async_context(_listening(settings, connection))
+        sessions.resume_url = settings.public_url or f"ws://{settings.host}:{port}"
+        runtime.server.set_serving(True)
+        try:
+            yield Gateway(connection, port)
+        finally:
+            runtime.server.set_serving(False)
+            hub.close()
+            # One turn of the loop writes what was said; who does not read it has its connection cut.
+            await asyncio.sleep(0)
+            hub.abort()
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, connection: Callable[[], Connection]) -> AsyncIterator[int | None]:
+    if settings.port is None:
+        yield None
+        return
+    listener = await asyncio.get_running_loop().create_server(connection, settings.host, settings.port, backlog=BACKLOG)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        await listener.wait_closed()

@@ -1,0 +1,48 @@
+"""Settings of the gateway."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from services.common import limits
+
+DATABASE: Final = "gateway.db"
+REPLAY_FILE: Final = "gateway.replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Durations are in seconds, sizes in bytes.
+
+    Attributes:
+        port: where to listen, 0 for a free one; None: whoever built the gateway accepts its connections.
+        public_url: what clients are told to resume at (ws:// or wss://, no query); empty: as bound.
+        stalled_after: a client that takes nothing for this long is closed.
+        backlog_events: so many events that a slow client has not taken, and it is closed; it may still resume.
+        lingering: how long a client may take to close its side after it was told why.
+        starts_at_once: sessions that are being identified or resumed at the same time; others wait their turn.
+        recent_bytes: dispatches kept in memory to send them again.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    public_url: str = ""
+    heartbeat_interval: float = limits.HEARTBEAT_INTERVAL_MS / 1000
+    identify_timeout: float = limits.IDENTIFY_TIMEOUT
+    handshake_timeout: float = 10.0
+    resume_window: float = limits.RESUME_WINDOW
+    stalled_after: float = 20.0
+    backlog_events: int = limits.REPLAY_EVENTS // 2
+    lingering: float = 5.0
+    starts_at_once: int = 64
+    recent_bytes: int = 16 * 1024 * 1024
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], *, public_url: str = "", host: str = "127.0.0.1", port: int | None = None
+    ) -> Self:
+        """Raises ValueError for a value that means nothing."""
+        interval = int(environment.get("BEEP_HEARTBEAT_INTERVAL_MS", limits.HEARTBEAT_INTERVAL_MS))
+        if interval < 100:
+            raise ValueError("BEEP_HEARTBEAT_INTERVAL_MS is at least 100")
+        return cls(host=host, port=port, public_url=public_url, heartbeat_interval=interval / 1000)

@@ -1,0 +1,224 @@
+"""From the bus to the lanes: which events this gateway follows, and how far it has got.
+
+One subscription, of the shards that its sessions need: `server:<id>` of every server that one of them sees, `user:<id>`
+of every user. What a crash interrupts is dispatched again from the watermark on, and each session's ring tells what it
+had already got.
+"""
+
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from services.common.bus import Bus, HistoryLost, Record, Subscription
+from services.gateway.domain.close_codes import CloseCode
+from services.gateway.domain.intents import wants
+from services.gateway.lane import SERVER_JOINED, Lane, LaneTools
+from services.gateway.session import Session
+from services.gateway.store.replay_file import ReplayFile
+
+logger = logging.getLogger(__name__)
+
+SESSION_REVOKED: Final = "SESSION_REVOKED"
+
+
+class _Revocation(msgspec.Struct):
+    """The body of SESSION_REVOKED."""
+
+    auth_session_id: str
+
+
+class Joiner(Protocol):
+    """Whoever can load a server for a session that is live."""
+
+    def join(self, session: Session, server_id: int, cause: Record) -> Coroutine[Any, Any, None]: ...
+
+
+def server_shard(server_id: int) -> str:
+    return f"server:{server_id}"
+
+
+def user_shard(user_id: int) -> str:
+    return f"user:{user_id}"
+
+
+class Dispatcher:
+    """Implements `services.gateway.lane.Keeper`."""
+
+    def __init__(self, bus: Bus, tools: LaneTools, replay: ReplayFile, joiner: Joiner) -> None:
+        self._bus = bus
+        self._tools = tools
+        self._hub = tools.hub
+        self._replay = replay
+        self._joiner = joiner
+        self._lanes: dict[int, list[Lane]] = {}
+        self._held: dict[Lane, int] = {}
+        self._subscription: Subscription
+        self._closing = False
+        self.received = 0
+        """The offset of the newest event that has come in."""
+        self.recovered_to = 0
+
+    def begin(self, watermark: int | None) -> None:
+        """Follow what the sessions that are there need, from the watermark on; None: from now on."""
+        shards = [user_shard(user_id) for user_id in self._hub.by_user]
+        shards += [server_shard(server_id) for server_id in self._lanes]
+        self.recovered_to = self._bus.head()
+        self.received = self.recovered_to if watermark is None else watermark
+        self._subscription = self._bus.subscribe(shards, after=watermark)
+        self._save_watermark()
+
+    async def run(self) -> None:
+        """Runs until `close`."""
+        while not self._closing:
+            try:
+                async for batch in self._subscription:
+                    self.dispatch(batch)
+            except HistoryLost:
+                # A gap must never be silent: everybody begins anew.
+                logger.warning("gateway_history_lost")
+                for session in list(self._hub.sessions.values()):
+                    self._hub.end(session, CloseCode.UNKNOWN_ERROR)
+                self._subscription.close()
+                self.begin(None)
+
+    def close(self) -> None:
+        self._closing = True
+        self._subscription.close()
+
+    # following
+
+    def follow_user(self, user_id: int) -> None:
+        self._subscription.add(user_shard(user_id))
+
+    def open_lane(self, server_id: int) -> Lane:
+        """A lane that keeps what comes in from now on, until it is begun."""
+        lane = Lane(server_id, self, self._tools, stopped=True)
+        lanes = self._lanes.get(server_id)
+        if lanes is None:
+            self._lanes[server_id] = [lane]
+            self._subscription.add(server_shard(server_id))
+        else:
+            lanes.append(lane)
+        return lane
+
+    def restored_lane(self, server_id: int) -> Lane:
+        """The lane of sessions of an earlier process. Only before `begin`."""
+        lanes = self._lanes.setdefault(server_id, [])
+        if not lanes:
+            lanes.append(Lane(server_id, self, self._tools))
+        return lanes[0]
+
+    def drop_lane(self, lane: Lane) -> None:
+        """Nobody needs it."""
+        self._held.pop(lane, None)
+        lanes = self._lanes.get(lane.server_id, [])
+        if lane in lanes:
+            lanes.remove(lane)
+            if not lanes:
+                del self._lanes[lane.server_id]
+                self._subscription.discard(server_shard(lane.server_id))
+                self._tools.snapshots.forget(lane.server_id)
+        self._save_watermark()
+
+    def lane_of(self, session: Session, server_id: int) -> Lane | None:
+        """The lane in which the session sees this server; None: it does not, or not yet."""
+        return next((lane for lane in self._lanes.get(server_id, ()) if session in lane.sessions), None)
+
+    def remove(self, session: Session) -> None:
+        """The session is over."""
+        for server_id in session.servers:
+            for lane in list(self._lanes.get(server_id, ())):
+                if session in lane.sessions:
+                    lane.remove(session)
+                    self._drop_if_empty(lane)
+        session.servers.clear()
+        if session.user_id not in self._hub.by_user:
+            self._subscription.discard(user_shard(session.user_id))
+
+    # dispatching
+
+    def dispatch(self, batch: list[Record]) -> None:
+        """Hand out what came in. Does not wait."""
+        fed: dict[Lane, list[Record]] = {}
+        for record in batch:
+            if record.offset <= self.received:
+                continue
+            self.received = record.offset
+            kind, _, name = record.envelope.shard.partition(":")
+            if kind == "server":
+                server_id = int(name)
+                if record.envelope.state_version:
+                    self._tools.snapshots.note(server_id, record.envelope.state_version)
+                for lane in self._lanes.get(server_id, ()):
+                    fed.setdefault(lane, []).append(record)
+            elif kind == "user":
+                self._dispatch_to_user(int(name), record, fed)
+        for lane, records in fed.items():
+            lane.feed(records)
+        for server_id in {lane.server_id for lane in fed}:
+            self._merge(server_id)
+        self._save_watermark()
+
+    def _dispatch_to_user(self, user_id: int, record: Record, fed: dict[Lane, list[Record]]) -> None:
+        envelope = record.envelope
+        if envelope.type == SERVER_JOINED:
+            # Behind what is still on its way in that server: the user may have been thrown out just before.
+            lanes = self._lanes.get(envelope.server_id)
+            if lanes:
+                fed.setdefault(lanes[0], []).append(record)
+            else:
+                self.rejoin(record)
+        elif envelope.type == SESSION_REVOKED:
+            revoked = msgspec.json.decode(envelope.body, type=_Revocation).auth_session_id
+            for session in self._hub.of_user(user_id):
+                if session.auth_session_id == revoked:
+                    self._hub.end(session, CloseCode.AUTHENTICATION_FAILED)
+        elif envelope.audience:
+            sessions = [
+                session
+                for session in self._hub.of_user(user_id)
+                if wants(session.intents, envelope.type)
+                and not (record.offset <= self.recovered_to and record.offset in session.seen)
+            ]
+            self._hub.fan_out(sessions, [self._tools.recent.of(record)])
+
+    def rejoin(self, record: Record) -> None:
+        server_id = record.envelope.server_id
+        user_id = int(record.envelope.shard.partition(":")[2])
+        for session in self._hub.of_user(user_id):
+            if server_id not in session.servers and session.sees(server_id):
+                self._tools.tasks.spawn(self._joiner.join(session, server_id, record))
+
+    # how far
+
+    def hold(self, lane: Lane, offset: int) -> None:
+        self._held[lane] = offset
+
+    def release(self, lane: Lane) -> None:
+        self._held.pop(lane, None)
+        self._drop_if_empty(lane)
+        self._merge(lane.server_id)
+        self._save_watermark()
+
+    def lose(self, lane: Lane) -> None:
+        for session in list(lane.sessions):
+            self._hub.end(session, CloseCode.UNKNOWN_ERROR)
+        self.drop_lane(lane)
+
+    def _merge(self, server_id: int) -> None:
+        """Idle lanes of one server have all dispatched everything: they become one."""
+        lanes = self._lanes.get(server_id, [])
+        if len(lanes) > 1:
+            idle = [lane for lane in lanes if lane.idle]
+            for lane in idle[1:]:
+                idle[0].absorb(lane)
+                lanes.remove(lane)
+
+    def _drop_if_empty(self, lane: Lane) -> None:
+        if not lane.sessions and lane.idle:
+            self.drop_lane(lane)
+
+    def _save_watermark(self) -> None:
+        self._replay.watermark = min(self._held.values()) - 1 if self._held else self.received

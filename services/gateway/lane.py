@@ -1,0 +1,398 @@
+"""One server's events, in order, for the sessions that follow it.
+
+Rules. (1) An event that changes no permission is delivered at once, without waiting for anything. (2) An event that
+may change who sees what stops its lane: what the sessions see is computed anew, each is told what it gained and lost,
+then the event itself is delivered, then what has come in meanwhile. Other lanes do not notice. (3) So an event is
+never delivered by a view that is older than itself. A right that was taken away before somebody posted is gone when
+that message comes by: the change is in the same shard, before it. (4) If nobody can say who sees what, nothing is
+delivered; past a bound the lane is given up and its clients begin anew.
+
+What is told is published to the bus first, so that it has an offset for the replay rings, then saved with the new
+views, then sent; each step may be repeated after a crash without a client noticing (docs/adr/0009).
+"""
+
+import logging
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Protocol
+
+from services.common.bus import Audience, Bus, Envelope, Record
+from services.common.clock import Clock
+from services.common.errors import BeepError
+from services.gateway.domain.audience import TOLD_BEFORE, View, affected, gained, is_gone, lost, may_receive
+from services.gateway.domain.frames import Dispatch
+from services.gateway.domain.intents import needed_intent, wants
+from services.gateway.hub import Hub
+from services.gateway.recent import RecentDispatches
+from services.gateway.session import Session
+from services.gateway.store.ports import SessionStore, StoredView, ViewChange
+from services.gateway.tasks import Tasks
+from services.gateway.views import Snapshots, Views, is_missing, until_answered
+from services.wire.channel import channel_object
+from services.wire.encoding import encode
+from services.wire.server import UnavailableGuild
+
+logger = logging.getLogger(__name__)
+
+WAITING: Final = 8192
+"""Events that may wait while a lane stands."""
+_AT_ONCE: Final = 64
+"""Events in one write."""
+
+SERVER_JOINED: Final = "SERVER_JOINED"
+_NOBODY: Final[tuple[Session, ...]] = ()
+
+
+class Attendance:
+    """What one session sees of one server."""
+
+    __slots__ = ("since", "version", "view")
+
+    def __init__(self, view: View, version: int, since: int) -> None:
+        self.view = view
+        self.version = version
+        """Events of the server's state up to this version were in its GUILD_CREATE."""
+        self.since = since
+        """It follows the server behind this offset of the bus."""
+
+    def stored(self, told: tuple[int, ...] = (), *, gone: bool = False) -> StoredView:
+        return StoredView(tuple(self.view.channel_ids), self.view.permissions, self.version, self.since, told, gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    session: Session
+    view: View | None
+    """None: no longer a member."""
+    told: tuple[Dispatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTools:
+    """What lanes share."""
+
+    hub: Hub
+    bus: Bus
+    recent: RecentDispatches
+    views: Views
+    snapshots: Snapshots
+    store: SessionStore
+    tasks: Tasks
+    clock: Clock
+
+
+class Keeper(Protocol):
+    """Whom a lane reports to."""
+
+    recovered_to: int
+    """Events up to this offset may have been dispatched by an earlier process."""
+
+    def hold(self, lane: "Lane", offset: int) -> None:
+        """The lane has not finished with the event at this offset; nothing from it on counts as dispatched."""
+        ...
+
+    def release(self, lane: "Lane") -> None:
+        """The lane is done with all that it was fed."""
+        ...
+
+    def lose(self, lane: "Lane") -> None:
+        """The lane cannot go on: its sessions have to begin anew."""
+        ...
+
+    def rejoin(self, record: Record) -> None:
+        """A user has joined this server; everything before it was dispatched."""
+        ...
+
+
+class Lane:
+    """Lanes of one server may be several for a moment: a session that is being loaded has its own, which keeps what
+    arrives until its GUILD_CREATE was sent, and is then absorbed."""
+
+    def __init__(self, server_id: int, keeper: Keeper, tools: LaneTools, *, stopped: bool = False) -> None:
+        """`stopped`: keep what is fed until `begin`."""
+        self.server_id: Final = server_id
+        self.sessions: dict[Session, Attendance] = {}
+        self._keeper = keeper
+        self._tools = tools
+        self._waiting: deque[Record] = deque()
+        self._stopped = stopped
+        self._audiences: dict[tuple[int, int, int], list[Session]] = {}
+        self._newest_version = 0
+        self.begun = not stopped
+
+    # membership
+
+    @property
+    def idle(self) -> bool:
+        return not self._stopped
+
+    def begin(self, session: Session, attendance: Attendance) -> None:
+        """The first session of a lane that was made stopped: its GUILD_CREATE was sent."""
+        self.begun = True
+        self.add(session, attendance)
+        self._go_on()
+
+    def add(self, session: Session, attendance: Attendance) -> None:
+        self.sessions[session] = attendance
+        self._newest_version = max(self._newest_version, attendance.version)
+        self._audiences.clear()
+
+    def absorb(self, other: "Lane") -> None:
+        """Take over the other's sessions. Both are idle, so both have dispatched the same events."""
+        self.sessions.update(other.sessions)
+        self._newest_version = max(self._newest_version, other._newest_version)
+        self._audiences.clear()
+
+    def remove(self, session: Session) -> None:
+        if self.sessions.pop(session, None) is not None:
+            self._audiences.clear()
+
+    # events
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """Deliver these, now or, if the lane stands, when it goes on."""
+        self._waiting.extend(records)
+        if not self._stopped:
+            self._advance()
+        elif len(self._waiting) > WAITING:
+            logger.warning("gateway_lane_overflow server_id=%d", self.server_id)
+            self._waiting.clear()
+            self._keeper.lose(self)
+
+    def _advance(self) -> None:
+        waiting, recent = self._waiting, self._tools.recent
+        run: list[Dispatch] = []
+        audience: Sequence[Session] = _NOBODY
+        while waiting:
+            record = waiting.popleft()
+            if self._must_stop(record.envelope):
+                self._deliver(audience, run)
+                self._stopped = True
+                self._keeper.hold(self, record.offset)
+                self._tools.tasks.spawn(self._apply(record))
+                return
+            if record.envelope.type == SERVER_JOINED:
+                self._deliver(audience, run)
+                run = []
+                self._keeper.rejoin(record)
+                continue
+            recipients = self._recipients(record)
+            if recipients is not audience or len(run) == _AT_ONCE:
+                self._deliver(audience, run)
+                run, audience = [], recipients
+            run.append(recent.of(record))
+        self._deliver(audience, run)
+
+    def _deliver(self, audience: Sequence[Session], run: list[Dispatch]) -> None:
+        if run and audience:
+            self._tools.hub.fan_out(audience, run)
+
+    def _go_on(self) -> None:
+        self._stopped = False
+        self._advance()
+        if not self._stopped:
+            self._keeper.release(self)
+
+    def _recipients(self, record: Record) -> Sequence[Session]:
+        envelope = record.envelope
+        recipients = self._audience(envelope)
+        if envelope.state_version and envelope.state_version <= self._newest_version:
+            recipients = [s for s in recipients if self.sessions[s].version < envelope.state_version]
+        if record.offset <= self._keeper.recovered_to:
+            recipients = [
+                s for s in recipients if record.offset not in s.seen and self.sessions[s].since < record.offset
+            ]
+        return recipients
+
+    def _audience(self, envelope: Envelope) -> Sequence[Session]:
+        if envelope.audience is Audience.USERS:
+            return [s for s in self.sessions if s.user_id in envelope.user_ids and wants(s.intents, envelope.type)]
+        if envelope.audience is Audience.NONE:
+            return _NOBODY
+        channel_id = envelope.channel_id if envelope.audience is Audience.CHANNEL else 0
+        needed = needed_intent(envelope.type)
+        key = (channel_id, needed, envelope.required_permissions)
+        audience = self._audiences.get(key)
+        if audience is None:
+            audience = self._audiences[key] = [
+                session
+                for session, attendance in self.sessions.items()
+                if (not needed or session.intents & needed)
+                and may_receive(
+                    attendance.view, channel_id=channel_id, required_permissions=envelope.required_permissions
+                )
+            ]
+        if envelope.type == "GUILD_MEMBER_UPDATE" and envelope.access is not None:
+            # What concerns oneself comes without the members intent.
+            concerned = envelope.access.user_ids
+            return [*audience, *(s for s in self.sessions if s.user_id in concerned and not s.intents & needed)]
+        return audience
+
+    # changes of who sees what
+
+    def _must_stop(self, envelope: Envelope) -> bool:
+        access = envelope.access
+        return access is not None and bool(affected(access, (session.user_id for session in self.sessions)))
+
+    async def _apply(self, record: Record) -> None:
+        try:
+            envelope = record.envelope
+            before = self._recipients(record) if envelope.type in TOLD_BEFORE else _NOBODY
+            self._deliver(before, [self._tools.recent.of(record)])
+            changes = await self._changes(envelope)
+            await self._save(changes)
+            for change in changes:
+                self._tell(change, record.offset)
+            self._audiences.clear()
+            if envelope.type not in TOLD_BEFORE:
+                self._deliver(self._recipients(record), [self._tools.recent.of(record)])
+        except Exception:
+            # Nothing that asking again would mend. A lane that stood for ever would be a silent gap.
+            logger.exception("gateway_lane_failed server_id=%d", self.server_id)
+            self._keeper.lose(self)
+        else:
+            self._go_on()
+
+    async def _changes(self, envelope: Envelope) -> list[_Change]:
+        access = envelope.access
+        assert access is not None
+        users = affected(access, {session.user_id for session in self.sessions})
+        asked = users - set(access.left_user_ids)
+        views: Mapping[int, View] = {}
+        if asked and not access.server_deleted:
+            views = await self._tools.views.compute(self.server_id, asked)
+        concerned = [(s, a) for s, a in self.sessions.items() if s.user_id in users]
+        new = {
+            session: None if is_gone(access, session.user_id, views.keys()) else views[session.user_id]
+            for session, _ in concerned
+        }
+        told_by_event = envelope.channel_id if envelope.type in ("CHANNEL_CREATE", "CHANNEL_DELETE") else 0
+        news = _News(self, envelope)
+        for session, attendance in concerned:
+            news.add(attendance.view, new[session], told_by_event)
+        await news.publish()
+        return [
+            _Change(session, new[session], news.between(session, attendance.view, new[session], told_by_event))
+            for session, attendance in concerned
+            if new[session] != attendance.view
+        ]
+
+    async def _save(self, changes: Collection[_Change]) -> None:
+        shared: dict[object, StoredView] = {}
+        stored: list[ViewChange] = []
+        for change in changes:
+            session = change.session
+            attendance = self.sessions.get(session)
+            if attendance is None or not session.stored:
+                continue
+            view = change.view or attendance.view
+            told = tuple(dispatch.offset for dispatch in change.told)
+            key = (id(view), attendance.version, attendance.since, told, change.view is None)
+            row = shared.get(key)
+            if row is None:
+                row = Attendance(view, attendance.version, attendance.since).stored(told, gone=change.view is None)
+                shared[key] = row
+            stored.append(ViewChange(session.id, self.server_id, row))
+        if stored:
+            await until_answered(lambda: self._tools.store.save_views(stored), self._tools.clock)
+
+    def _tell(self, change: _Change, offset: int) -> None:
+        session = change.session
+        attendance = self.sessions.get(session)
+        if attendance is None:
+            return
+        for dispatch in change.told:
+            if dispatch.offset not in session.seen:
+                self._tools.hub.tell(session, dispatch)
+        if change.view is None:
+            del self.sessions[session]
+            session.servers.discard(self.server_id)
+        else:
+            attendance.view = change.view
+
+
+class _News:
+    """What a change tells sessions of its own accord: channels that they gained or lost, a server that they left.
+
+    The same for everybody whom it concerns, so each piece is published once, whatever the number of sessions. Its
+    event id follows from its cause: published again after a crash, it is the same event.
+    """
+
+    def __init__(self, lane: Lane, cause: Envelope) -> None:
+        self._lane = lane
+        self._tools = lane._tools
+        self._cause = cause
+        self._left = False
+        self._gained: set[int] = set()
+        self._lost: set[int] = set()
+        self._dispatches: dict[tuple[str, int], Dispatch] = {}
+
+    def add(self, old: View, new: View | None, told_by_event: int) -> None:
+        if new is None:
+            self._left = True
+        else:
+            self._gained |= gained(old, new, told_by_event=told_by_event)
+            self._lost |= lost(old, new, told_by_event=told_by_event)
+
+    async def publish(self) -> None:
+        bodies: dict[tuple[str, int], bytes] = {}
+        server_id = self._lane.server_id
+        if self._left and self._cause.type != "GUILD_DELETE":
+            bodies["GUILD_DELETE", server_id] = encode(UnavailableGuild(id=str(server_id)))
+        for channel_id in sorted(self._lost):
+            # Discord sends the whole channel; to somebody who may no longer see it, its id has to do.
+            bodies["CHANNEL_DELETE", channel_id] = b'{"id":"%d","guild_id":"%d","type":0}' % (channel_id, server_id)
+        if self._gained:
+            bodies.update(await self._created())
+        if not bodies:
+            return
+        envelopes = [self._envelope(name, channel_id, body) for (name, channel_id), body in bodies.items()]
+        offsets = await until_answered(lambda: self._tools.bus.publish(envelopes), self._tools.clock)
+        for (key, body), offset in zip(bodies.items(), offsets, strict=True):
+            dispatch = self._tools.recent.recall(offset)
+            if dispatch is None:
+                dispatch = Dispatch(key[0], body, offset)
+                self._tools.recent.remember(dispatch)
+            self._dispatches[key] = dispatch
+
+    def between(self, session: Session, old: View, new: View | None, told_by_event: int) -> tuple[Dispatch, ...]:
+        """What this session is to be told, in order."""
+        keys: list[tuple[str, int]] = []
+        if new is None:
+            keys.append(("GUILD_DELETE", self._lane.server_id))
+        else:
+            keys += [("CHANNEL_DELETE", id) for id in sorted(lost(old, new, told_by_event=told_by_event))]
+            keys += [("CHANNEL_CREATE", id) for id in sorted(gained(old, new, told_by_event=told_by_event))]
+        return tuple(
+            self._dispatches[key] for key in keys if key in self._dispatches and wants(session.intents, key[0])
+        )
+
+    async def _created(self) -> dict[tuple[str, int], bytes]:
+        try:
+            snapshot = await self._tools.snapshots.get(self._lane.server_id)
+        except BeepError as error:
+            if is_missing(error):
+                return {}
+            raise
+        return {
+            ("CHANNEL_CREATE", channel.id): encode(channel_object(channel))
+            for channel in snapshot.state.channels
+            if channel.id in self._gained
+        }
+
+    def _envelope(self, name: str, object_id: int, body: bytes) -> Envelope:
+        return Envelope(
+            event_id=derived_id(self._cause.event_id, name, object_id),
+            shard=f"gateway:{self._lane.server_id}",
+            type=name,
+            body=body,
+            audience=Audience.NONE,
+            server_id=self._lane.server_id,
+        )
+
+
+def derived_id(*cause: object) -> int:
+    """An event id that the same cause always gives: 63 bits, so that a clash with another is out of the question."""
+    return int.from_bytes(blake2b(repr(cause).encode(), digest_size=8).digest(), "big") >> 1

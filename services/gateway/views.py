@@ -1,0 +1,141 @@
+"""What the gateway asks other services about a server: who sees what (authz), and its state (servers)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec.structs import replace
+
+from beep.authz.v1.authz_service_pb2 import ComputeAudienceRequest
+from beep.servers.v1.server_pb2 import ServerSnapshot
+from beep.servers.v1.servers_service_pb2 import GetSnapshotRequest
+from services.common.clock import Clock
+from services.common.errors import BeepError, DeadlineExceeded, Internal, Unavailable
+from services.gateway.domain.audience import View
+from services.wire.encoding import encode, timestamp
+from services.wire.member import MemberObject, member_object
+from services.wire.server import GuildCreate, guild_create
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+    from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
+
+T = TypeVar("T")
+
+MEMBERS_SHOWN: Final = 1000
+"""In GUILD_CREATE; a client asks for more of a larger server by op 8."""
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
+    """Ask again, with growing pauses, for as long as the other side is down. Nothing is delivered meanwhile: a caller
+    that cannot know who may see an event shows it to nobody.
+
+    Raises:
+        BeepError: an answer that asking again would not change.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await ask()
+        except (Unavailable, DeadlineExceeded, Internal, TimeoutError):
+            await clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class Views:
+    """Who may view which channels of a server, as authz decides it."""
+
+    def __init__(self, authz: "AuthzServiceAsyncStub", clock: Clock) -> None:
+        self._authz = authz
+        self._clock = clock
+
+    async def compute(self, server_id: int, user_ids: Collection[int]) -> dict[int, View]:
+        """One call for all of them. Users that are not members are missing; those who see the same share a view."""
+        request = ComputeAudienceRequest(server_id=server_id, user_ids=sorted(user_ids))
+        answer = await until_answered(lambda: self._authz.ComputeAudience(request), self._clock)
+        views: dict[int, View] = {}
+        for group in answer.groups:
+            view = View(frozenset(group.channel_ids), group.permissions)
+            views.update(dict.fromkeys(group.user_ids, view))
+        return views
+
+
+class Snapshot:
+    """A server's state, and its GUILD_CREATE, rendered once for all who see the same channels."""
+
+    def __init__(self, state: ServerSnapshot) -> None:
+        self.state = state
+        self.version: Final = state.server.version
+        shown = ServerSnapshot(server=state.server, roles=state.roles, channels=state.channels)
+        shown.members.extend(state.members[:MEMBERS_SHOWN])
+        self._shown = shown
+        self._members = {member.user.id: member for member in state.members}
+        self._left_out = {member.user.id: member_object(member) for member in state.members[MEMBERS_SHOWN:]}
+        self._rendered: dict[frozenset[int], GuildCreate] = {}
+
+    def guild_create(self, view: View, user_id: int) -> bytes:
+        """The body of GUILD_CREATE for this member."""
+        rendered = self._rendered.get(view.channel_ids)
+        if rendered is None:
+            rendered = guild_create(self._shown, user_id=user_id, channel_ids=view.channel_ids)
+            self._rendered[view.channel_ids] = rendered
+        member = self._members.get(user_id)
+        own: MemberObject | None = self._left_out.get(user_id)
+        return encode(
+            replace(
+                rendered,
+                joined_at=timestamp(member.joined_at_ms if member is not None else 0),
+                members=rendered.members if own is None else [*rendered.members, own],
+            )
+        )
+
+
+class Snapshots:
+    """Servers' states, each read once for as long as nothing changes.
+
+    A state that was read counts until an event says that there is a newer one. That is right only for a server whose
+    shard is being followed since before the state was read: `forget` it when it no longer is.
+    """
+
+    def __init__(self, servers: "ServersServiceAsyncStub", clock: Clock) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._read: dict[int, Snapshot] = {}
+        self._seen: dict[int, int] = {}
+        self._reading: dict[int, asyncio.Lock] = {}
+
+    def note(self, server_id: int, state_version: int) -> None:
+        """An event of this version has arrived."""
+        if state_version > self._seen.get(server_id, 0):
+            self._seen[server_id] = state_version
+
+    def forget(self, server_id: int) -> None:
+        self._read.pop(server_id, None)
+        self._seen.pop(server_id, None)
+        self._reading.pop(server_id, None)
+
+    async def get(self, server_id: int) -> Snapshot:
+        """A state that has in it everything that the events so far have told.
+
+        Raises:
+            BeepError: NotFound UNKNOWN_SERVER.
+        """
+        wanted = self._seen.get(server_id, 0)
+        # Five hundred sessions that identify together read it once.
+        async with self._reading.setdefault(server_id, asyncio.Lock()):
+            snapshot = self._read.get(server_id)
+            request = GetSnapshotRequest(server_id=server_id)
+            while snapshot is None or snapshot.version < wanted:
+                answer = await until_answered(lambda: self._servers.GetSnapshot(request), self._clock)
+                snapshot = self._read[server_id] = Snapshot(answer.snapshot)
+                if snapshot.version < wanted:
+                    await self._clock.sleep(_FIRST_PAUSE)
+            return snapshot
+
+
+def is_missing(error: BeepError) -> bool:
+    """Whether the server is not there (any more), or not for us."""
+    return error.reason == "UNKNOWN_SERVER"
