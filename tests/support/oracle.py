@@ -1,8 +1,9 @@
 """Discord's permission algorithm as published, over plain data: what the permission engine has to agree with.
 
-Source: https://docs.discord.com/developers/topics/permissions (the functions `compute_base_permissions` and `compute_overwrites`,
-"Implicit Permissions", and the table's channel types), and the rules of Beep that go beyond it: a suspended user has nothing, a
-frozen server is closed to everybody. Written without any of the product's code but the names of the bits.
+Source: https://docs.discord.com/developers/topics/permissions (the functions `compute_base_permissions` and
+`compute_overwrites`, "Implicit Permissions", and the table's channel types), and the rules of Beep that go beyond it:
+a suspended user has nothing, a frozen server is closed to everybody. Written without any of the product's code but
+the names of the bits.
 """
 
 from dataclasses import dataclass, field

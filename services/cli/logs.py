@@ -1,0 +1,38 @@
+"""Logs: one JSON object a line on standard error, the event first."""
+
+import logging
+import sys
+from typing import Any, Final
+
+import msgspec
+
+from services.cli.errors import UserError
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+# What a LogRecord always has; the rest was given by `extra=`.
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """`event` is the message as it was written in the code; what varies stands in fields of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "time": self.formatTime(record),
+        }
+        entry |= {key: str(value) for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry).decode()
+
+
+def configure_logging(level: str) -> None:
+    """Raises UserError for a level that is none of LEVELS."""
+    if level.lower() not in LEVELS:
+        raise UserError(f"BEEP_LOG is {level!r}; it must be one of {', '.join(LEVELS)}.")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,0 +1,173 @@
+"""`beep up`: every service in one process, with the embedded adapters. The composition root of the whole.
+
+Each service is built by its own `__main__.build` and reaches the others through channels only: in process, or with
+BEEP_RPC=grpc over grpc.aio on the loopback. Nothing else differs between the two.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from services.authz import __main__ as authz
+from services.cli.errors import UserError
+from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
+from services.common.bus import Bus
+from services.common.bus_sqlite import SqliteBus
+from services.common.clock import Clock, SystemClock
+from services.common.rpc import Channel, RpcServer, grpc_channel
+from services.common.runtime import Runtime
+from services.gateway import __main__ as gateway
+from services.messages import __main__ as messages
+from services.rest import __main__ as rest
+from services.rest.http_server import listen
+from services.servers import __main__ as servers
+from services.users import __main__ as users
+
+LOOPBACK: Final = "127.0.0.1:0"
+
+Built = TypeVar("Built")
+
+
+@dataclass(frozen=True, slots=True)
+class UpSettings:
+    """What `beep up` was asked for. `public_url` is how clients reach it, without a slash at the end; empty: as bound."""
+
+    data: Path
+    host: str
+    port: int
+    public_url: str
+    rpc: Literal["inprocess", "grpc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running Beep is reached."""
+
+    url: str
+    api: str
+    gateway: str
+
+
+async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> None:
+    """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with _exclusive(settings.data):
+        async with running(settings) as addresses:
+            announce(addresses)
+            await stop.wait()
+
+
+@asynccontextmanager
+async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
+    """A Beep that answers, from entering to leaving. Stops in the opposite order of starting, the edges first."""
+    clock = SystemClock()
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise UserError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+    addresses = _addresses(settings, listener.getsockname()[1])
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        bus = await SqliteBus.open(settings.data / "bus.db", clock)
+        stack.push_async_callback(bus.close)
+        tokens = InternalTokens(load_or_create_key(settings.data / "keys" / "internal.pem"), clock)
+        host = _Host(settings, clock, tokens, bus, stack)
+
+        await host.start("authz", authz.build)
+        users_settings = users.Settings.from_environment(os.environ, public_url=addresses.url)
+        pages = await host.start("users", partial(users.build, settings=users_settings))
+        await host.start("servers", servers.build)
+        await host.start("messages", messages.build)
+        gateway_settings = gateway.Settings.from_environment(os.environ, public_url=addresses.gateway)
+        sessions = await host.start("gateway", partial(gateway.build, settings=gateway_settings))
+        rest_settings = rest.Settings.from_environment(
+            os.environ, gateway_url=addresses.gateway, host=settings.host, port=settings.port
+        )
+        await host.start(
+            "rest",
+            partial(
+                rest.build,
+                settings=rest_settings,
+                mounts=pages.mounts,
+                listener=listener,
+                websocket=sessions.connection,
+            ),
+        )
+        yield addresses
+
+
+def _addresses(settings: UpSettings, port: int) -> Addresses:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    # Bound to every address of the machine, it is reached from here by the loopback.
+    reached = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    url = settings.public_url or f"http://{reached}:{port}"
+    # The gateway is at the same address: http becomes ws, https becomes wss (RFC 6455 §3).
+    return Addresses(url=url, api=f"{url}/api/v10", gateway=f"ws{url.removeprefix('http')}")
+
+
+class _Host:
+    """Gives each service its surroundings. A service can call those that were started before it."""
+
+    def __init__(
+        self, settings: UpSettings, clock: Clock, tokens: InternalTokens, bus: Bus, stack: AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tokens = tokens
+        self._bus = bus
+        self._stack = stack
+        self._started: dict[str, RpcServer] = {}
+        self._addresses: dict[str, str] = {}
+
+    async def start(self, name: str, build: Callable[[Runtime], AbstractAsyncContextManager[Built]]) -> Built:
+        server = RpcServer(name, self._tokens)
+        identity = Principal(PrincipalKind.SERVICE, service=name)
+        peers = {peer: self._channel(peer, identity) for peer in self._started}
+        runtime = Runtime(
+            data=self._settings.data,
+            clock=self._clock,
+            tokens=self._tokens,
+            bus=self._bus,
+            server=server,
+            peers=peers,
+        )
+        built = await self._stack.enter_async_context(build(runtime))
+        if self._settings.rpc == "grpc":
+            listening, port = await server.listen(LOOPBACK)
+            self._stack.push_async_callback(listening.stop, grace=1.0)
+            self._addresses[name] = f"127.0.0.1:{port}"
+        self._started[name] = server
+        return built
+
+    def _channel(self, peer: str, identity: Principal) -> Channel:
+        if self._settings.rpc == "inprocess":
+            return self._started[peer].in_process_channel(identity)
+        channel = grpc_channel(peer, self._addresses[peer], identity, self._tokens)
+        self._stack.push_async_callback(channel.close)
+        return channel
+
+
+@contextmanager
+def _exclusive(data: Path) -> Iterator[None]:
+    """One Beep for one data directory: two would write the same files."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data / "lock").open("w")
+    except OSError as error:
+        raise UserError(f"The data directory {data} cannot be written: {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another Beep is running on {data}. Stop it, or choose another --data.") from None
+        yield

@@ -1,0 +1,174 @@
+"""An unmodified discord.py bot against a running Beep: only its base URLs are changed, as docs/bots.md says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import discord
+import pytest
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from tests.support.demo import Demo
+
+SECONDS = 15.0
+
+
+class PingBot(discord.Client):
+    """What docs/bots.md shows, and a record of everything that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(intents=discord.Intents.all())
+        self.is_up = asyncio.Event()
+        self.resumes = 0
+        self.seen: list[str] = []
+        self.log: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(1000)
+
+    async def on_ready(self) -> None:
+        self.is_up.set()
+
+    async def on_resumed(self) -> None:
+        self.resumes += 1
+        self.log.put_nowait(("resumed", None))
+
+    async def on_message(self, message: discord.Message) -> None:
+        self.seen.append(message.content)
+        self.log.put_nowait(("message", message))
+        if message.content == "!ping":
+            await message.channel.send("pong")
+
+    async def on_message_edit(self, before: discord.Message, after: discord.Message) -> None:
+        self.log.put_nowait(("edit", after))
+
+    async def on_message_delete(self, message: discord.Message) -> None:
+        self.log.put_nowait(("delete", message))
+
+    async def next(self, kind: str, matches: Callable[[Any], bool] = lambda _: True) -> Any:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                got, what = await self.log.get()
+                if got == kind and matches(what):
+                    return what
+
+
+@pytest.fixture
+async def bot(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PingBot]:
+    monkeypatch.setattr(Route, "BASE", demo.made["api"])
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(demo.made["gateway"]))
+    client = PingBot()
+    running = asyncio.create_task(client.start(demo.made["bot"]["token"]))
+    ready = asyncio.create_task(client.is_up.wait())
+    await asyncio.wait({running, ready}, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    assert client.is_up.is_set(), "on_ready never came"
+    yield client
+    ready.cancel()
+    await client.close()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.story("BOT-02", "GTW-01")
+async def test_discord_py_sees_its_server_when_ready(bot: PingBot, demo: Demo) -> None:
+    server = bot.get_guild(int(demo.server_id))
+    assert server is not None
+    assert server.owner_id == int(demo.owner.user_id)
+    assert server.get_channel(int(demo.channel_id)) is not None
+    assert {member.id for member in server.members} == {
+        int(user.user_id) for user in (demo.owner, demo.sender, demo.guest, demo.bot)
+    }
+    assert server.member_count == 4
+    assert server.me.guild_permissions.administrator
+    assert server.me.top_role == max(server.roles)
+
+
+@pytest.mark.story("BOT-02", "CHT-08")
+async def test_discord_py_answers_ping(bot: PingBot, demo: Demo) -> None:
+    await demo.sender.send(demo.channel_id, "!ping")
+    pong = await bot.next("message", lambda message: message.content == "pong")
+    assert pong.author.id == int(demo.bot.user_id)
+    assert [message["content"] for message in await demo.history()][-2:] == ["!ping", "pong"]
+
+
+@pytest.mark.story("BOT-02", "CHT-10", "CHT-11", "CHT-12", "CHT-13", "CHT-14")
+async def test_discord_py_sends_edits_deletes_replies_pins_and_reads_history(bot: PingBot, demo: Demo) -> None:
+    channel = bot.get_channel(int(demo.channel_id))
+    assert isinstance(channel, discord.TextChannel)
+
+    sent = await channel.send("first", embed=discord.Embed(title="a title", description="a text"))
+    assert sent.embeds[0].title == "a title"
+    edited = await sent.edit(content="second")
+    assert edited.content == "second"
+    assert edited.edited_at is not None
+    assert (await bot.next("edit", lambda message: message.id == sent.id)).content == "second"
+
+    reply = await sent.reply("an answer")
+    assert reply.reference is not None
+    assert reply.reference.message_id == sent.id
+    assert reply.type is discord.MessageType.reply
+
+    await sent.pin(reason="worth keeping")
+    assert [message.id async for message in channel.pins()] == [sent.id]
+    await sent.unpin()
+    assert [message.id async for message in channel.pins()] == []
+
+    assert {sent.id, reply.id} <= {message.id async for message in channel.history(limit=None)}
+    after = [message.id async for message in channel.history(after=sent, limit=10)]
+    assert after[0] == reply.id
+
+    await reply.delete()
+    assert (await bot.next("delete", lambda message: message.id == reply.id)).id == reply.id
+    with pytest.raises(discord.NotFound):
+        await channel.fetch_message(reply.id)
+
+
+@pytest.mark.story("BOT-02", "GTW-05")
+async def test_discord_py_loses_nothing_when_its_socket_is_cut(bot: PingBot, demo: Demo) -> None:
+    sent = [f"message {number}" for number in range(60)]
+    for number, content in enumerate(sent):
+        if number in (20, 40):
+            # As a network does it: no close frame, no goodbye.
+            bot.ws.socket._response.connection.transport.abort()
+        await demo.sender.send(demo.channel_id, content)
+    await bot.next("message", lambda message: message.content == sent[-1])
+    assert [content for content in bot.seen if content.startswith("message ")] == sent
+    assert bot.resumes >= 1
+
+
+@pytest.mark.story("BOT-02")
+async def test_discord_py_manages_channels_and_roles(bot: PingBot, demo: Demo) -> None:
+    server = bot.get_guild(int(demo.server_id))
+    assert server is not None
+    channel = await server.create_text_channel("plans", topic="what next")
+    role = await server.create_role(name="planner", permissions=discord.Permissions(view_channel=True))
+    guest = server.get_member(int(demo.guest.user_id))
+    assert guest is not None
+    await guest.add_roles(role)
+    await channel.set_permissions(role, send_messages=True, read_message_history=True)
+    await demo.guest.send(str(channel.id), "let us plan")
+    await bot.next("message", lambda message: message.content == "let us plan")
+    await channel.set_permissions(role, overwrite=None)
+    assert await demo.guest.refused("POST", f"/channels/{channel.id}/messages", {"content": "again"}) == (403, 50013)
+    await guest.remove_roles(role)
+    assert (await demo.guest.refused("GET", f"/channels/{channel.id}"))[0] in (403, 404)
+    await channel.delete()
+    await role.delete()
+
+
+async def test_discord_py_is_told_when_its_token_is_wrong(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Route, "BASE", demo.made["api"])
+    client = discord.Client(intents=discord.Intents.none())
+    with pytest.raises(discord.LoginFailure):
+        await client.start("not.a.token")
+    await client.close()
+
+
+@pytest.mark.story("BOT-02")
+async def test_discord_py_gets_forbidden_when_it_lacks_the_right(bot: PingBot, demo: Demo) -> None:
+    server = bot.get_guild(int(demo.server_id))
+    assert server is not None
+    # Nobody is above the owner, not even the administrator's role.
+    with pytest.raises(discord.Forbidden) as refused:
+        await server.kick(discord.Object(int(demo.owner.user_id)))
+    assert refused.value.code == 50013
