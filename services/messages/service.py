@@ -5,8 +5,8 @@
 The answer follows the durable write and waits for nobody else: the relay publishes the events right behind it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 from beep.authz.v1.authz_service_pb2 import AuthorizeResponse
 from beep.messages.v1 import message_pb2
@@ -28,6 +28,8 @@ from services.messages.domain.message import Message, MessageType
 from services.messages.events import MessageEvents, in_one_record
 from services.messages.render import people_in, render
 from services.messages.store.ports import IdTooLow, MessageStore
+
+T = TypeVar("T")
 
 # How often a change is decided anew because somebody else changed the same message in between.
 MAX_CONFLICTS: Final = 8
@@ -74,12 +76,10 @@ class MessagesService(MessagesServiceServicer):
         member = await self._member(decision, user_id)
         people = await self._directory.users({user_id, *mentioned.user_ids, *_people((answered,))})
 
-        above = 0
-        while True:
-            # From taking the id to calling the store nothing waits, so ids rise in the order of the writes.
+        async def write(message_id: int) -> pb.CreateMessageResponse:
             new = message.send(
                 draft,
-                message_id=self._ids.next(above=above),
+                message_id=message_id,
                 channel_id=channel_id,
                 server_id=decision.server_id,
                 author_id=user_id,
@@ -94,14 +94,10 @@ class MessagesService(MessagesServiceServicer):
                 nonce=draft.nonce,
                 nonce_is_number=request.nonce_is_number,
             )
-            try:
-                stored = await self._store.insert(new, in_one_record(self._events.created(shown)), nonce=nonce)
-            except IdTooLow as refused:  # the clock went back over a restart, or another process writes too
-                above = refused.highest
-                continue
-            if stored is not new:
-                return await self._repeated(stored, request)
-            return pb.CreateMessageResponse(message=shown)
+            stored = await self._store.insert(new, in_one_record(self._events.created(shown)), nonce=nonce)
+            return pb.CreateMessageResponse(message=shown) if stored is new else await self._repeated(stored, request)
+
+        return await self._in_order(write)
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:
         await self._authorizer.require(current_user_id(), request.channel_id, Permission.READ_MESSAGE_HISTORY)
@@ -167,27 +163,10 @@ class MessagesService(MessagesServiceServicer):
     async def PinMessage(self, request: pb.PinMessageRequest, context: Any) -> pb.PinMessageResponse:
         user_id, channel_id = current_user_id(), request.channel_id
         decision = await self._authorizer.require_any(user_id, channel_id, _MAY_PIN)
-        member = await self._member(decision, user_id)
-        above = 0
         for _ in range(MAX_CONFLICTS):
             old = await self._find(request)
-            if old.pinned_at_ms:
+            if old.pinned_at_ms or await self._pin(old, decision, user_id):
                 return pb.PinMessageResponse()
-            pinned = message.pin(old, now_ms=self._clock.now_ms())
-            shown = await self._shown(pinned)
-            people = await self._directory.users((user_id,))
-            # From here to the store nothing waits: the notice is a message, and its id has a place in the order.
-            notice = message.pin_notice(pinned, message_id=self._ids.next(above=above), author_id=user_id)
-            record = in_one_record(
-                self._events.updated(shown),
-                self._events.pins_changed(decision.server_id, channel_id, pinned.pinned_at_ms),
-                self._events.created(render(notice, people, member=member)),
-            )
-            try:
-                if await self._store.pin(pinned, notice, record, most=limits.PINS_PER_CHANNEL):
-                    return pb.PinMessageResponse()
-            except IdTooLow as refused:
-                above = refused.highest
         raise _contended()
 
     async def UnpinMessage(self, request: pb.UnpinMessageRequest, context: Any) -> pb.UnpinMessageResponse:
@@ -215,11 +194,42 @@ class MessagesService(MessagesServiceServicer):
         pins = await self._store.pins(request.channel_id, before_ms=before_ms, limit=limit + 1)
         return pb.ListPinsResponse(messages=await self._show(pins[:limit]), has_more=len(pins) > limit)
 
+    async def _in_order(self, write: Callable[[int], Coroutine[Any, Any, T]]) -> T:
+        """Run `write` with the id for a new message, which it hands to the store before it first waits.
+
+        So in a channel ids rise in the order of the writes. The store refuses one that would not: then the clock went
+        back over a restart, or another process writes too, and `write` is run again with an id above the highest.
+        """
+        above = 0
+        while True:
+            try:
+                return await write(self._ids.next(above=above))
+            except IdTooLow as refused:
+                above = refused.highest
+
     async def _find(self, request: "_NamesMessage") -> Message:
         found = await self._store.get(request.channel_id, request.message_id)
         if found is None:
             raise UnknownMessage
         return found
+
+    async def _pin(self, old: Message, decision: AuthorizeResponse, user_id: int) -> bool:
+        """Try to pin the message, and say so in the channel; False if it was changed meanwhile."""
+        pinned = message.pin(old, now_ms=self._clock.now_ms())
+        shown = await self._shown(pinned)
+        member = await self._member(decision, user_id)
+        people = await self._directory.users((user_id,))
+
+        async def write(message_id: int) -> bool:
+            notice = message.pin_notice(pinned, message_id=message_id, author_id=user_id)
+            record = in_one_record(
+                self._events.updated(shown),
+                self._events.pins_changed(pinned.server_id, pinned.channel_id, pinned.pinned_at_ms),
+                self._events.created(render(notice, people, member=member)),
+            )
+            return await self._store.pin(pinned, notice, record, most=limits.PINS_PER_CHANNEL)
+
+        return await self._in_order(write)
 
     async def _answered(self, request: pb.CreateMessageRequest) -> Message | None:
         """The message that a new one answers; None if it answers none, or one that is gone."""
