@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+from litestar.types import ASGIApp
 
 from beep.users.v1.accounts_service_pb2 import RegisterRequest
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
@@ -54,7 +55,7 @@ class GatedBus(SqliteBus):
 class RunningUsers:
     """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
 
-    def __init__(self, runtime: Runtime, bus: "GatedBus", http: httpx.AsyncClient) -> None:
+    def __init__(self, runtime: Runtime, bus: GatedBus, pages: ASGIApp, http: httpx.AsyncClient) -> None:
         channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
         self.accounts: AccountsServiceAsyncStub = AccountsServiceStub(channel)
         self.bots: BotsServiceAsyncStub = BotsServiceStub(channel)
@@ -63,6 +64,7 @@ class RunningUsers:
         self.clock = runtime.clock
         self.bus = bus
         self.http = http
+        self.pages = pages
         self.browser = Browser(http)
         self.provider_key = keys.load_or_create(runtime.data / IDENTITY_KEY)
         self._internal = runtime.tokens
@@ -117,6 +119,6 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
             app = built.mounts["/identity"]
             transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
             async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-                yield RunningUsers(runtime, bus, http)
+                yield RunningUsers(runtime, bus, app, http)
     finally:
         await bus.close()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
+import httpx
 import msgspec
 import pytest
 
@@ -27,7 +28,7 @@ from services.common.limits import BOTS_PER_USER
 from services.users.events import SESSION_REVOKED
 from services.users.identity.embedded.tokens import sign_access_token
 from services.users.service.accounts import RESERVATION_MS
-from tests.integration.users.embedded_identity import ISSUER, PASSWORD, SERVICE_SECRET
+from tests.integration.users.embedded_identity import ISSUER, ORIGIN, PASSWORD, SERVICE_SECRET
 from tests.integration.users.running_users import RunningUsers
 
 
@@ -311,6 +312,13 @@ async def test_mail_page_is_hidden_from_other_machines_and_behind_proxies(
 ) -> None:
     assert (await beep.http.get("/mail")).status_code == 200
     assert (await beep.http.get("/mail", headers=headers)).status_code == 404
+
+
+async def test_mail_page_is_hidden_from_a_peer_that_is_not_this_machine(beep: RunningUsers) -> None:
+    for peer, status in (("192.0.2.1", 404), ("127.0.0.5", 200), ("::1", 200), ("::ffff:192.0.2.1", 404)):
+        transport = httpx.ASGITransport(beep.pages, client=(peer, 1))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+            assert (await http.get("/mail")).status_code == status, peer
 
 
 async def test_mail_page_shows_the_link_to_a_browser(beep: RunningUsers) -> None:

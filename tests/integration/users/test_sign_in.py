@@ -59,6 +59,18 @@ async def test_validation_link_is_refused_when_used_or_expired(stack: EmbeddedSt
     assert (await stack.http.post("/identity/validate", data={"token": token})).status_code == 410
 
 
+async def test_validation_link_is_refused_when_another_registration_of_the_address_was_validated(
+    stack: EmbeddedStack,
+) -> None:
+    await stack.register("ada@example.org", "eve")
+    (eves,) = await stack.validation_tokens("ada@example.org")
+    stack.clock.advance(1)
+    await stack.register("ada@example.org", "ada")
+    (adas,) = set(await stack.validation_tokens("ada@example.org")) - {eves}
+    assert (await stack.http.post("/identity/validate", data={"token": adas})).status_code == 200
+    assert (await stack.http.post("/identity/validate", data={"token": eves})).status_code == 410
+
+
 async def test_sign_in_page_allows_no_script_and_no_framing(stack: EmbeddedStack) -> None:
     page = (await stack.open_form()).page
     policy = page.headers["content-security-policy"]

@@ -58,10 +58,10 @@ def find(conn: sqlite3.Connection, subject: str) -> StoredAccount | None:
 
 
 def find_by_email(conn: sqlite3.Connection, email: str) -> StoredAccount | None:
-    """The validated account of an address, else the newest registration for it."""
+    """The validated account of an address (then there is no other row), else the newest registration for it."""
     return _account(
         conn.execute(
-            f"SELECT {_COLUMNS} FROM accounts WHERE email = ? ORDER BY validated_at IS NULL, created_at DESC LIMIT 1",
+            f"SELECT {_COLUMNS} FROM accounts WHERE email = ? ORDER BY created_at DESC LIMIT 1",
             (email,),
         ).fetchone()
     )
