@@ -13,9 +13,9 @@ _ABANDONED: Final = object()
 class Answers:
     """A bounded cache that asks each question once, however many ask it at the same time.
 
-    What has not been used for long is forgotten: entries live in two generations, a use moves an entry to the young one,
-    and when that is full it becomes the old one. That is nearly least-recently-used, at one look-up for a hit. The keys are
-    large, and hashing them is most of what a warm decision costs.
+    What has not been used for long is forgotten: entries live in two generations, a use moves an entry to the young
+    one, and when that is full it becomes the old one. That is nearly least-recently-used, at one look-up for a hit.
+    The keys are large, and hashing them is most of what a warm decision costs.
 
     Errors are never remembered: everybody who waits for a failed answer gets its error, and the next one asks again.
     """
@@ -41,9 +41,7 @@ class Answers:
             self._old = self._young
             self._young = {}
 
-    async def ask(
-        self, key: Hashable, question: Callable[P, Awaitable[V]], *arguments: P.args, **named: P.kwargs
-    ) -> V:
+    async def ask(self, key: Hashable, question: Callable[P, Awaitable[V]], *arguments: P.args, **named: P.kwargs) -> V:
         """The remembered answer, or the one in flight, or that of `question`.
 
         The first asker answers for all, so that no task is left behind. If the first gives up, another takes over.

@@ -133,7 +133,7 @@ class _Parser:
     def schema(self) -> Schema:
         entities: dict[str, Entity] = {}
         rules: dict[str, Rule] = {}
-        while (word := self._peek()) != "":
+        while (word := self._next()) != "":
             if word == "entity":
                 entity = self._entity()
                 self._define(entities, entity.name, entity)
@@ -147,7 +147,6 @@ class _Parser:
         return schema
 
     def _entity(self) -> Entity:
-        self._expect("entity")
         name = self._name()
         relations: dict[str, tuple[Subject, ...]] = {}
         attributes: dict[str, str] = {}
@@ -170,7 +169,6 @@ class _Parser:
         return Entity(name, relations, attributes, permissions)
 
     def _rule(self) -> Rule:
-        self._expect("rule")
         name = self._name()
         self._line_of[name, ""] = self._line()
         parameters: dict[str, str] = {}

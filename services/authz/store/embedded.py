@@ -268,7 +268,9 @@ def _next_revision(connection: sqlite3.Connection) -> int:
     revision = int(connection.execute("UPDATE revision SET newest = newest + 1 RETURNING newest").fetchone()[0])
     if revision % PURGE_EVERY == 0:
         for table in ("attributes", "relationships"):
-            connection.execute(f"DELETE FROM {table} WHERE until <= ? AND until < {NEVER}", (revision - REVISIONS_KEPT,))
+            connection.execute(
+                f"DELETE FROM {table} WHERE until <= ? AND until < {NEVER}", (revision - REVISIONS_KEPT,)
+            )
     return revision
 
 

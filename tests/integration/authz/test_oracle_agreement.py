@@ -1,4 +1,4 @@
-"""authz and the oracle agree on every bit of 10,000 random servers, over random changes; and the test sees when they do not."""
+"""authz and the oracle agree on every bit of 10,000 random servers; and the test sees it when they do not."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator

@@ -1,14 +1,13 @@
 """Random small servers and random changes to them, for the oracle and as facts for authz.
 
-The generator is biased towards what goes wrong: overlapping allow and deny, two roles with opposite overwrites, personal
-overwrites, mutes; and away from what hides errors: servers are rarely frozen and users rarely suspended, because a world in which
-everything is denied tests nothing.
+The generator is biased towards what goes wrong: overlapping allow and deny, two roles with opposite overwrites,
+personal overwrites, mutes; and away from what hides errors: servers are rarely frozen and users rarely suspended,
+because a world in which everything is denied tests nothing.
 """
 
 from random import Random
 
 from beep.authz.v1 import facts_pb2 as pb
-
 from services.common.permissions import Permission as P
 from tests.support.oracle import Channel, Member, Oracle, Overwrite, Server
 
