@@ -113,7 +113,7 @@ async def test_event_drops_what_it_changes_and_nothing_else(
 
 
 async def test_answer_that_was_asked_for_before_a_change_is_not_kept(setup: Setup) -> None:
-    """The race: we ask, the other service reads its old state, changes it, the event passes, and then the answer comes."""
+    """We ask, the other service reads its old state and changes it, the event passes, and then the answer comes."""
     setup.peers.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         asking = [
