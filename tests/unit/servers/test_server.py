@@ -1,0 +1,60 @@
+import pytest
+
+from services.common.permissions import Permission
+from services.servers.domain import server as rules
+from services.servers.domain.change import ServerDeleted, ServerUpdated
+from services.servers.domain.errors import InvalidForm, MissingPermissions, WrongChannelType
+from services.servers.domain.server import ServerEdit
+from services.servers.domain.state import Channel, ChannelType, Member
+from tests.unit.servers.builders import ADMIN, GENERAL, HIGH, NOW, OWNER, actor, server
+
+
+def test_new_server_has_everyone_a_channel_and_its_owner() -> None:
+    change = rules.create(ServerEdit(name=" Lab "), owner_id=OWNER, server_id=5, channel_id=6, now_ms=NOW)
+    state = change.state
+    assert state is not None
+    assert (state.name, state.version, state.member_count, state.system_channel_id) == ("Lab", 1, 1, 6)
+    assert (state.everyone.name, state.everyone.position) == ("@everyone", 0)
+    assert [channel.name for channel in state.channels] == ["general"]
+    assert [each.after for each in change.members] == [Member(user_id=OWNER, joined_at_ms=NOW)]
+
+
+def test_everyone_may_look_talk_and_invite_and_manages_nothing() -> None:
+    given = Permission(rules.EVERYONE_PERMISSIONS)
+    for bit in ("VIEW_CHANNEL", "SEND_MESSAGES", "READ_MESSAGE_HISTORY", "CREATE_INSTANT_INVITE", "CHANGE_NICKNAME"):
+        assert Permission[bit] in given
+    powers = [
+        bit for bit in given if "MANAGE" in str(bit.name) or bit in (Permission.ADMINISTRATOR, Permission.ASSIGN_ROLES)
+    ]
+    assert powers == []
+
+
+@pytest.mark.parametrize("name", ["", " a ", "x" * 101])
+def test_name_is_checked(name: str) -> None:
+    with pytest.raises(InvalidForm):
+        rules.create(ServerEdit(name=name), owner_id=OWNER, server_id=5, channel_id=6, now_ms=NOW)
+    with pytest.raises(InvalidForm):
+        rules.update(server(), ServerEdit(name=name))
+
+
+def test_update_leaves_what_is_not_sent_and_is_no_change_when_nothing_differs() -> None:
+    change = rules.update(server(), ServerEdit(description="d", is_public=True, system_channel_id=GENERAL))
+    assert change is not None
+    assert change.state is not None
+    assert (change.state.name, change.state.description, change.state.is_public) == ("Lab", "d", True)
+    assert change.events == (ServerUpdated(),)
+    assert rules.update(server(), ServerEdit(name="Lab", system_channel_id=0)) is None
+
+
+def test_system_channel_is_a_text_channel_of_the_server() -> None:
+    category = Channel(id=7, type=ChannelType.CATEGORY, name="c")
+    for channel_id in (7, 8):
+        with pytest.raises((InvalidForm, WrongChannelType)):
+            rules.update(server(channels=(category,)), ServerEdit(system_channel_id=channel_id))
+
+
+def test_only_the_owner_deletes() -> None:
+    with pytest.raises(MissingPermissions):
+        rules.delete(server(), actor(ADMIN, HIGH))
+    deleted = rules.delete(server(), actor(OWNER))
+    assert (deleted.state, deleted.events) == (None, (ServerDeleted(),))
