@@ -92,7 +92,6 @@ def _bot(client: BeepClient, owner: Person, server_id: str, name: str) -> dict[s
     )
     roles = client.call("GET", f"/guilds/{server_id}/roles", owner.token)
     own = next(role for role in roles if role.get("tags", {}).get("bot_id") == bot_id)
-    top = max(role["position"] for role in roles)
-    if own["position"] < top:
-        client.call("PATCH", f"/guilds/{server_id}/roles", owner.token, [{"id": own["id"], "position": top}])
+    above_all = max(role["position"] for role in roles) + 1
+    client.call("PATCH", f"/guilds/{server_id}/roles", owner.token, [{"id": own["id"], "position": above_all}])
     return {"user_id": bot_id, "token": token}

@@ -71,7 +71,7 @@ def _running(url: str) -> list[Finding]:
         parts = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         return [Finding("running", url, False, f"nothing answers ({type(error).__name__}); start it with `beep up`")]
-    services = parts.get("services", {}) if isinstance(parts, dict) else {}
+    services = parts.get("parts", {}) if isinstance(parts, dict) else {}
     return [
         Finding("running", url, answer.status_code == 200, str(parts.get("status", ""))),
         *(Finding(f"  {name}", "", state == "serving", state) for name, state in services.items()),

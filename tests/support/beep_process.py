@@ -30,14 +30,19 @@ class BeepProcess:
     output: list[str] = field(default_factory=list)
 
     def start(self) -> Self:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, "up", "--data", str(self.data), "--port", str(self.port)],
-            stdout=subprocess.PIPE,
-            stderr=(self.data.parent / f"{self.data.name}.log").open("a"),
-            text=True,
-            env=os.environ | self.env,
-        )
-        self._read_addresses()
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", self.module, "up", "--data", str(self.data), "--port", str(self.port)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | self.env,
+            )
+        try:
+            self._read_addresses()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def _read_addresses(self) -> None:
@@ -49,13 +54,17 @@ class BeepProcess:
             readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
             line = self.process.stdout.readline() if readable else ""
             if not line:
-                log = (self.data.parent / f"{self.data.name}.log").read_text()
-                raise AssertionError(f"beep up did not get ready: {text}\n{log[-3000:]}")
+                raise AssertionError(f"beep up did not get ready: {text}\n{self.log.read_text()[-3000:]}")
             text += line
         self.gateway = re.search(r"ws://\S+", text)[0]  # type: ignore[index]
         self.url = re.search(r"http://[^\s/]+", text)[0]  # type: ignore[index]
         self.port = int(self.url.rsplit(":", 1)[1])
         self.output.append(text)
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to standard error, over all its starts."""
+        return self.data.parent / f"{self.data.name}.log"
 
     @property
     def api(self) -> str:
