@@ -51,7 +51,7 @@ class Answers:
             if not isinstance(entry, _Flight):
                 answer = entry
                 return answer
-            landed = await asyncio.shield(entry.landing)
+            landed = await asyncio.shield(entry.wait())
             if landed is not _ABANDONED:
                 answer = landed
                 return answer
@@ -61,15 +61,14 @@ class Answers:
             answer = await question(*arguments, **named)
         except asyncio.CancelledError:
             self._forget(key, flight)
-            flight.landing.set_result(_ABANDONED)
+            flight.land(_ABANDONED)
             raise
         except BaseException as error:
             self._forget(key, flight)
-            flight.landing.set_exception(error)
-            flight.landing.exception()  # nobody else may be waiting: that is no unnoticed failure
+            flight.crash(error)
             raise
         self.put(key, answer)
-        flight.landing.set_result(answer)
+        flight.land(answer)
         return answer
 
     def _entry(self, key: Hashable) -> Any:
@@ -85,9 +84,23 @@ class Answers:
 
 
 class _Flight:
-    """The place of an answer that somebody is fetching."""
+    """The place of an answer that is being fetched. Mostly nobody else waits: the future is made when one does."""
 
-    __slots__ = ("landing",)
+    __slots__ = ("_landing",)
 
     def __init__(self) -> None:
-        self.landing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._landing: asyncio.Future[Any] | None = None
+
+    def wait(self) -> asyncio.Future[Any]:
+        if self._landing is None:
+            self._landing = asyncio.get_running_loop().create_future()
+        return self._landing
+
+    def land(self, answer: object) -> None:
+        if self._landing is not None:
+            self._landing.set_result(answer)
+
+    def crash(self, error: BaseException) -> None:
+        if self._landing is not None:
+            self._landing.set_exception(error)
+            self._landing.exception()  # who waited may have given up: that is no unnoticed failure

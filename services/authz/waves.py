@@ -24,6 +24,11 @@ ANYBODY: Final = "caller"
 """Stands for the user where no overwrite names that user, so that members with the same roles share their answers."""
 
 
+SUBJECT: Final = Entity("user", ANYBODY)
+"""The subject of every check. Who asks is in the context; a subject of their own would keep members from sharing
+answers."""
+
+
 class ServerContext(NamedTuple):
     """What a rule reads when it decides a right on a server. `roles` are sorted: their order is part of a key."""
 
@@ -85,7 +90,6 @@ class Waves:
 
     async def caller(self, instant: Instant) -> Caller | None:
         """The member of the instant, or None if the user is not one, or the server does not exist."""
-
         known: Caller | bool | None = self._answers.get(instant.member)
         if known is None:
             known = await self._answers.ask(instant.member, self._first_wave, instant)
@@ -181,11 +185,6 @@ class Waves:
         return await self._answers.ask(
             question, self._authorizer.check, entity, "allowed", SUBJECT, context._asdict(), token
         )
-
-
-SUBJECT: Final = Entity("user", ANYBODY)
-"""The subject of every check. Who asks is in the context; a subject of their own would keep members from sharing
-answers."""
 
 
 def _user(caller: Caller, channel: ChannelPin) -> str:

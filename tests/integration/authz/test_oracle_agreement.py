@@ -51,6 +51,7 @@ def shard(tmp_path: Path) -> Iterator[Shard]:
     shard.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", range(SHARDS))
 def test_authz_agrees_with_oracle_on_random_servers(shard: Shard, number: int) -> None:
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
