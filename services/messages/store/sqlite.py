@@ -72,6 +72,11 @@ _CLAIM: Final = """
     ON CONFLICT DO UPDATE SET message_id = excluded.message_id WHERE message_id < ?
 """
 _BY_NONCE: Final = "SELECT message_id FROM nonces WHERE channel_id = ? AND author_id = ? AND nonce = ?"
+_FORGET_NONCES: Final = """
+    DELETE FROM nonces WHERE message_id IN (
+        SELECT message_id FROM nonces WHERE message_id < ? ORDER BY message_id LIMIT ?
+    )
+"""
 _OLDER: Final = f"{_SELECT} AND id < ? ORDER BY id DESC LIMIT ?"
 _NEWER: Final = f"{_SELECT} AND id >= ? ORDER BY id LIMIT ?"
 # The condition on 0 is what lets SQLite use the partial index.
@@ -167,15 +172,7 @@ class SqliteMessageStore:
         return await self._write_once(write, record)
 
     async def forget_nonces(self, *, before: int, limit: int) -> int:
-        return await self._db.write(
-            lambda conn: (
-                conn.execute(
-                    "DELETE FROM nonces WHERE message_id IN "
-                    "(SELECT message_id FROM nonces WHERE message_id < ? ORDER BY message_id LIMIT ?)",
-                    (before, limit),
-                ).rowcount
-            )
-        )
+        return await self._db.write(lambda conn: conn.execute(_FORGET_NONCES, (before, limit)).rowcount)
 
     async def _write_once(self, write: Callable[[sqlite3.Connection], bool], record: OutboxRecord) -> bool:
         return await self._db.write(write, on_commit=lambda written: self._committed(record) if written else None)
