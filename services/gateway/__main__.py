@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub

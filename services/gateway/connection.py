@@ -194,6 +194,11 @@ class Connection(asyncio.Protocol):
         self.sent = first + len(dispatches) - 1
         self._transport.write(b"".join(frames))
 
+    def begin(self) -> None:
+        """READY was sent, or RESUMED is about to be: commands are welcome."""
+        if self.conversation is not None:
+            self.conversation.start()
+
     def refuse_session(self) -> None:
         """INVALID_SESSION: nothing to resume; the client may identify."""
         self.send_payload(INVALID_SESSION)

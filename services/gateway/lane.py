@@ -242,7 +242,7 @@ class Lane:
             before = self._recipients(record) if envelope.type in TOLD_BEFORE else _NOBODY
             self._deliver(before, [self._tools.recent.of(record)])
             changes = await self._changes(envelope)
-            await self._save(changes)
+            await self._save_all(changes)
             for change in changes:
                 self._tell(change, record.offset)
             self._audiences.clear()
@@ -268,16 +268,22 @@ class Lane:
             session: None if is_gone(access, session.user_id, views.keys()) else views[session.user_id]
             for session, _ in concerned
         }
-        told_by_event = envelope.channel_id if envelope.type in ("CHANNEL_CREATE", "CHANNEL_DELETE") else 0
         news = _News(self, envelope)
         for session, attendance in concerned:
-            news.add(attendance.view, new[session], told_by_event)
+            news.add(attendance, new[session])
         await news.publish()
         return [
-            _Change(session, new[session], news.between(session, attendance.view, new[session], told_by_event))
+            _Change(session, new[session], news.between(session, attendance, new[session]))
             for session, attendance in concerned
             if new[session] != attendance.view
         ]
+
+    async def _save_all(self, changes: Collection[_Change]) -> None:
+        saved: set[Session] = set()
+        # A session that is stored for the first time meanwhile is stored with what it saw before.
+        while unsaved := [c for c in changes if c.session.stored and c.session not in saved]:
+            await self._save(unsaved)
+            saved.update(change.session for change in unsaved)
 
     async def _save(self, changes: Collection[_Change]) -> None:
         shared: dict[object, StoredView] = {}
@@ -285,7 +291,7 @@ class Lane:
         for change in changes:
             session = change.session
             attendance = self.sessions.get(session)
-            if attendance is None or not session.stored:
+            if attendance is None:
                 continue
             view = change.view or attendance.view
             told = tuple(dispatch.offset for dispatch in change.told)
@@ -329,12 +335,21 @@ class _News:
         self._lost: set[int] = set()
         self._dispatches: dict[tuple[str, int], Dispatch] = {}
 
-    def add(self, old: View, new: View | None, told_by_event: int) -> None:
+    def add(self, attendance: Attendance, new: View | None) -> None:
         if new is None:
             self._left = True
         else:
-            self._gained |= gained(old, new, told_by_event=told_by_event)
-            self._lost |= lost(old, new, told_by_event=told_by_event)
+            told_by_event = self._told_by_event(attendance)
+            self._gained |= gained(attendance.view, new, told_by_event=told_by_event)
+            self._lost |= lost(attendance.view, new, told_by_event=told_by_event)
+
+    def _told_by_event(self, attendance: Attendance) -> int:
+        """The channel of which the event itself tells this session."""
+        if self._cause.type == "CHANNEL_DELETE":
+            return self._cause.channel_id
+        # An event that was in the GUILD_CREATE already is not delivered, though authz may have learned of it later.
+        is_delivered = self._cause.state_version > attendance.version
+        return self._cause.channel_id if self._cause.type == "CHANNEL_CREATE" and is_delivered else 0
 
     async def publish(self) -> None:
         bodies: dict[tuple[str, int], bytes] = {}
@@ -357,14 +372,15 @@ class _News:
                 self._tools.recent.remember(dispatch)
             self._dispatches[key] = dispatch
 
-    def between(self, session: Session, old: View, new: View | None, told_by_event: int) -> tuple[Dispatch, ...]:
+    def between(self, session: Session, attendance: Attendance, new: View | None) -> tuple[Dispatch, ...]:
         """What this session is to be told, in order."""
         keys: list[tuple[str, int]] = []
         if new is None:
             keys.append(("GUILD_DELETE", self._lane.server_id))
         else:
-            keys += [("CHANNEL_DELETE", id) for id in sorted(lost(old, new, told_by_event=told_by_event))]
-            keys += [("CHANNEL_CREATE", id) for id in sorted(gained(old, new, told_by_event=told_by_event))]
+            old, told = attendance.view, self._told_by_event(attendance)
+            keys += [("CHANNEL_DELETE", channel_id) for channel_id in sorted(lost(old, new, told_by_event=told))]
+            keys += [("CHANNEL_CREATE", channel_id) for channel_id in sorted(gained(old, new, told_by_event=told))]
         return tuple(
             self._dispatches[key] for key in keys if key in self._dispatches and wants(session.intents, key[0])
         )

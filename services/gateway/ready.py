@@ -105,8 +105,6 @@ class Sessions:
             self._hub.add(session)
             self._hub.attach(session, connection, received=0)
             await self._welcome(session, connection, user)
-            if not session.forgotten and connection.conversation is not None:
-                connection.conversation.start()
 
     async def _authenticate(self, token: str) -> tokens_pb2.AuthenticateResponse:
         bare = token.removeprefix("Bot ").removeprefix("Bearer ").strip()
@@ -132,36 +130,27 @@ class Sessions:
         lanes = {server_id: self._open_lane(session, server_id) for server_id in server_ids}
         try:
             self._hub.tell(session, self._ready(session, account, server_ids))
-            views: dict[int, StoredView] = {}
+            connection.begin()
             for server_id, (lane, since) in lanes.items():
                 await connection.until_writable()
                 if session.forgotten:
                     return
-                attendance = await self._show(session, server_id, lane, since)
-                if attendance is not None:
-                    views[server_id] = attendance.stored()
-            if session.forgotten:
-                return
-            await self._tools.store.save(session.as_stored(), views)
-            session.stored = not session.forgotten
+                await self._show(session, server_id, lane, since)
         finally:
             for lane, _ in lanes.values():
                 if not lane.begun:
                     self.dispatcher.drop_lane(lane)
-        await self._settle(session, views)
+        if not session.forgotten:
+            # From here on it may be resumed, and what its lanes change is saved behind this.
+            session.stored = True
+            await self._tools.store.save(session.as_stored(), self._views_of(session))
 
-    async def _settle(self, session: Session, saved: dict[int, StoredView]) -> None:
-        """What its lanes changed while the session was being saved is saved too."""
-        now = {
+    def _views_of(self, session: Session) -> dict[int, StoredView]:
+        return {
             server_id: lane.sessions[session].stored()
-            for server_id in list(session.servers)
+            for server_id in session.servers
             if (lane := self.dispatcher.lane_of(session, server_id)) is not None
         }
-        changes = [
-            ViewChange(session.id, server_id, view) for server_id, view in now.items() if saved.get(server_id) != view
-        ]
-        if changes:
-            await self._tools.store.save_views(changes)
 
     async def _account(self, user: tokens_pb2.AuthenticateResponse) -> AccountObject:
         if user.user.bot:
@@ -193,8 +182,8 @@ class Sessions:
         session.servers.add(server_id)
         return self.dispatcher.open_lane(server_id), self.dispatcher.received
 
-    async def _show(self, session: Session, server_id: int, lane: Lane, since: int) -> Attendance | None:
-        """Send GUILD_CREATE and let the lane go. None: the user is not a member (any more)."""
+    async def _show(self, session: Session, server_id: int, lane: Lane, since: int) -> None:
+        """Send GUILD_CREATE and let the lane go; GUILD_DELETE if the user is no longer a member."""
         read = await self._read(session, server_id)
         if read is None:
             session.servers.discard(server_id)
@@ -202,14 +191,13 @@ class Sessions:
             if wants(session.intents, "GUILD_DELETE"):
                 body = encode(UnavailableGuild(id=str(server_id)))
                 self._hub.tell(session, Dispatch("GUILD_DELETE", body, NOT_REPLAYABLE))
-            return None
+            return
         body, attendance = read
         attendance.since = since
         if wants(session.intents, "GUILD_CREATE"):
             self._hub.tell(session, Dispatch("GUILD_CREATE", body, NOT_REPLAYABLE))
         if not session.forgotten:
             lane.begin(session, attendance)
-        return attendance
 
     async def _read(self, session: Session, server_id: int) -> tuple[bytes, Attendance] | None:
         """The server as the session's user sees it."""
@@ -220,9 +208,9 @@ class Sessions:
                 return None
             raise
         views = await self._tools.views.compute(server_id, [session.user_id])
-        view = views.get(session.user_id)
-        if view is None:
+        if session.user_id not in views:
             return None
+        view = snapshot.shown(views[session.user_id])
         return snapshot.guild_create(view, session.user_id), Attendance(view, snapshot.version, since=0)
 
     async def join(self, session: Session, server_id: int, cause: Record) -> None:
@@ -287,8 +275,7 @@ class Sessions:
             if connection.closed or session.forgotten:
                 connection.refuse_session()
                 return
-            if connection.conversation is not None:
-                connection.conversation.start()
+            connection.begin()
             self._hub.resume(session, connection, resume.seq)
 
 

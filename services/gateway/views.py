@@ -74,7 +74,14 @@ class Snapshot:
         self._shown = shown
         self._members = {member.user.id: member for member in state.members}
         self._left_out = {member.user.id: member_object(member) for member in state.members[MEMBERS_SHOWN:]}
+        self._channel_ids = frozenset(channel.id for channel in state.channels)
         self._rendered: dict[frozenset[int], GuildCreate] = {}
+
+    def shown(self, view: View) -> View:
+        """Of the view, what is in this state. Authz may know of a channel already whose event is still to come."""
+        if view.channel_ids <= self._channel_ids:
+            return view
+        return View(view.channel_ids & self._channel_ids, view.permissions)
 
     def guild_create(self, view: View, user_id: int) -> bytes:
         """The body of GUILD_CREATE for this member."""

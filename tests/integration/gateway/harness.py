@@ -1,0 +1,239 @@
+"""A gateway over the real authz, servers, messages and bus, in one process. Who has which token is a table."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc.jwk import OKPKey
+
+from beep.messages.v1 import messages_service_pb2
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.servers.v1 import channels_service_pb2, members_service_pb2, roles_service_pb2, servers_service_pb2
+from beep.servers.v1.channel_pb2 import CHANNEL_TYPE_TEXT
+from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
+from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
+from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1 import tokens_service_pb2, users_service_pb2
+from beep.users.v1.bots_service_pb2_grpc import BotsServiceServicer, add_BotsServiceServicer_to_server
+from beep.users.v1.tokens_service_pb2_grpc import TokensServiceServicer, add_TokensServiceServicer_to_server
+from beep.users.v1.user_pb2 import Account, User
+from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
+from services.authz import __main__ as authz
+from services.common.auth import InternalTokens, Principal, PrincipalKind, current_user_id
+from services.common.bus import Audience, Envelope
+from services.common.bus_sqlite import SqliteBus
+from services.common.clock import Clock
+from services.common.errors import Unauthenticated
+from services.common.rpc import RpcServer
+from services.common.runtime import Runtime
+from services.gateway import __main__ as gateway
+from services.gateway.config import DATABASE, REPLAY_FILE, Settings
+from services.messages import __main__ as messages
+from services.servers import __main__ as servers
+from tests.support.clock import ManualClock
+from tests.support.gateway_client import ALL_INTENTS, GatewayClient
+
+OWNER, ANN, BOB, EVE = 11, 12, 13, 14
+SERVICES = ("authz", "users", "servers", "messages", "gateway")
+
+
+class Users(UsersServiceServicer, TokensServiceServicer, BotsServiceServicer):
+    """Answers for `users`: the token of user 12 is "token-12", until it is revoked."""
+
+    def __init__(self) -> None:
+        self.bots: set[int] = set()
+        self.revoked: set[str] = set()
+
+    async def Authenticate(
+        self, request: tokens_service_pb2.AuthenticateRequest, context: Any
+    ) -> tokens_service_pb2.AuthenticateResponse:
+        name, _, number = request.token.partition("-")
+        if name != "token" or not number.isdigit() or request.token in self.revoked:
+            raise Unauthenticated("INVALID_TOKEN")
+        return tokens_service_pb2.AuthenticateResponse(user=self._user(int(number)), auth_session_id=f"sid-{number}")
+
+    async def GetUsers(
+        self, request: users_service_pb2.GetUsersRequest, context: Any
+    ) -> users_service_pb2.GetUsersResponse:
+        return users_service_pb2.GetUsersResponse(users=[self._user(user_id) for user_id in request.ids])
+
+    async def GetAccount(
+        self, request: users_service_pb2.GetAccountRequest, context: Any
+    ) -> users_service_pb2.GetAccountResponse:
+        account = Account(user=self._user(current_user_id()), email="a@example.org", verified=True)
+        return users_service_pb2.GetAccountResponse(account=account)
+
+    def _user(self, user_id: int) -> User:
+        return User(id=user_id, username=f"user{user_id}", bot=user_id in self.bots)
+
+
+class Client(GatewayClient):
+    """What earlier connections of this client got does not count for a new one, not even before its first frame."""
+
+    async def open(self) -> None:
+        self._frames_since_open = []
+        self._since_open = []
+        await super().open()
+
+
+class World:
+    """The services, and what tests do with them by the same calls as the REST edge."""
+
+    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: Clock) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.users = Users()
+        self.url = ""
+        self.settings = Settings(port=0)
+        self._stack = stack
+        self._data = data
+        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
+        self.rpc = {name: RpcServer(name, self._tokens) for name in SERVICES}
+        self._gateway: AsyncExitStack | None = None
+        self._lives = 0
+
+    async def start(self) -> None:
+        add_UsersServiceServicer_to_server(self.users, self.rpc["users"])
+        add_TokensServiceServicer_to_server(self.users, self.rpc["users"])
+        add_BotsServiceServicer_to_server(self.users, self.rpc["users"])
+        await self._stack.enter_async_context(authz.build(self.runtime("authz")))
+        await self._stack.enter_async_context(servers.build(self.runtime("servers")))
+        await self._stack.enter_async_context(messages.build(self.runtime("messages")))
+        await self.start_gateway()
+
+    async def start_gateway(self, **settings: Any) -> None:
+        self.settings = replace(self.settings, **settings)
+        await self.stop_gateway()
+        self._gateway = AsyncExitStack()
+        built = await self._gateway.enter_async_context(gateway.build(self.runtime("gateway"), self.settings))
+        self.url = f"ws://127.0.0.1:{built.port}"
+
+    async def stop_gateway(self) -> None:
+        if self._gateway is not None:
+            await self._gateway.aclose()
+            self._gateway = None
+
+    async def kill_gateway(self) -> None:
+        """Start another gateway from what a process that was killed right now would have left."""
+        self._lives += 1
+        remains = self._data.parent / f"life-{self._lives}"
+        remains.mkdir()
+        for name in (DATABASE, f"{DATABASE}-wal", REPLAY_FILE):
+            shutil.copyfile(self._data / name, remains / name)
+        await self.stop_gateway()
+        self._data = remains
+        await self.start_gateway()
+
+    async def until_stored(self, sessions: int) -> None:
+        """Wait until so many sessions may be resumed after a crash: clients are not told when that is."""
+        with closing(sqlite3.connect(self._data / DATABASE)) as database:
+            async with asyncio.timeout(10):
+                while database.execute("SELECT count(*) FROM sessions").fetchone() != (sessions,):
+                    await asyncio.sleep(0)
+
+    def client(self, user_id: int, *, intents: int = ALL_INTENTS, compress: str = "") -> Client:
+        return Client(self.url, f"token-{user_id}", intents=intents, compress=compress)
+
+    # what people do
+
+    def _as(self, user_id: int, service: str) -> Any:
+        return self.rpc[service].in_process_channel(Principal(PrincipalKind.USER, user_id=user_id))
+
+    async def create_server(self, owner: int = OWNER) -> tuple[int, int]:
+        """The server's id and that of its first channel."""
+        stub = ServersServiceStub(self._as(owner, "servers"))
+        request = servers_service_pb2.CreateServerRequest(name="Lab", is_public=True)
+        snapshot = (await stub.CreateServer(request)).snapshot
+        return snapshot.server.id, snapshot.channels[0].id
+
+    async def join(self, user_id: int, server_id: int) -> None:
+        stub = ServersServiceStub(self._as(user_id, "servers"))
+        await stub.JoinServer(servers_service_pb2.JoinServerRequest(server_id=server_id))
+
+    async def leave(self, user_id: int, server_id: int) -> None:
+        stub = ServersServiceStub(self._as(user_id, "servers"))
+        await stub.LeaveServer(servers_service_pb2.LeaveServerRequest(server_id=server_id))
+
+    async def kick(self, server_id: int, user_id: int) -> None:
+        stub = MembersServiceStub(self._as(OWNER, "servers"))
+        await stub.RemoveMember(members_service_pb2.RemoveMemberRequest(server_id=server_id, user_id=user_id))
+
+    async def delete_server(self, server_id: int) -> None:
+        stub = ServersServiceStub(self._as(OWNER, "servers"))
+        await stub.DeleteServer(servers_service_pb2.DeleteServerRequest(server_id=server_id))
+
+    async def create_channel(self, server_id: int, name: str = "room") -> int:
+        stub = ChannelsServiceStub(self._as(OWNER, "servers"))
+        request = channels_service_pb2.CreateChannelRequest(server_id=server_id, name=name, type=CHANNEL_TYPE_TEXT)
+        return int((await stub.CreateChannel(request)).channel.id)
+
+    async def delete_channel(self, channel_id: int) -> None:
+        stub = ChannelsServiceStub(self._as(OWNER, "servers"))
+        await stub.DeleteChannel(channels_service_pb2.DeleteChannelRequest(channel_id=channel_id))
+
+    async def overwrite_everyone(self, server_id: int, channel_id: int, *, allow: int = 0, deny: int = 0) -> None:
+        stub = ChannelsServiceStub(self._as(OWNER, "servers"))
+        await stub.SetOverwrite(
+            channels_service_pb2.SetOverwriteRequest(
+                channel_id=channel_id,
+                overwrite={"target_id": server_id, "target": 1, "allow": allow, "deny": deny},  # type: ignore[arg-type]
+            )
+        )
+
+    async def create_role(self, server_id: int, permissions: int) -> int:
+        stub = RolesServiceStub(self._as(OWNER, "servers"))
+        request = roles_service_pb2.CreateRoleRequest(server_id=server_id, name="r", permissions=permissions)
+        return int((await stub.CreateRole(request)).role.id)
+
+    async def give_role(self, server_id: int, user_id: int, role_id: int) -> None:
+        stub = MembersServiceStub(self._as(OWNER, "servers"))
+        await stub.AddMemberRole(
+            members_service_pb2.AddMemberRoleRequest(server_id=server_id, user_id=user_id, role_id=role_id)
+        )
+
+    async def send(self, channel_id: int, content: str, user_id: int = OWNER) -> None:
+        stub = MessagesServiceStub(self._as(user_id, "messages"))
+        await stub.CreateMessage(messages_service_pb2.CreateMessageRequest(channel_id=channel_id, content=content))
+
+    async def sign_out(self, user_id: int) -> None:
+        self.users.revoked.add(f"token-{user_id}")
+        body = msgspec.json.encode({"auth_session_id": f"sid-{user_id}"})
+        await self.bus.publish([Envelope(9_000 + user_id, f"user:{user_id}", "SESSION_REVOKED", body, Audience.NONE)])
+
+    def runtime(self, name: str) -> Runtime:
+        identity = Principal(PrincipalKind.SERVICE, service=name)
+        peers = {peer: server.in_process_channel(identity) for peer, server in self.rpc.items()}
+        return Runtime(self._data, self.clock, self._tokens, self.bus, self.rpc[name], peers)
+
+
+@asynccontextmanager
+async def running_world(data: Path, clock: Clock | None = None) -> AsyncIterator[World]:
+    clock = clock or ManualClock()
+    async with AsyncExitStack() as stack:
+        bus = await SqliteBus.open(data / "bus.db", clock)
+        stack.push_async_callback(bus.close)
+        world = World(stack, data, bus, clock)
+        await world.start()
+        stack.push_async_callback(world.stop_gateway)
+        yield world
+
+
+def contents(client: GatewayClient) -> list[str]:
+    return [message["content"] for message in client.of_kind("MESSAGE_CREATE")]
+
+
+async def until_content(client: GatewayClient, content: str) -> None:
+    await client.wait_for("MESSAGE_CREATE", lambda d: d["content"] == content)
+
+
+async def settled(turns: int = 50) -> None:
+    """Let everything that is ready run."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
