@@ -237,7 +237,8 @@ async def test_old_nonces_are_forgotten_oldest_first(store: MessageStore) -> Non
         (around(START + 5, 4), [6, 5, 4, 3]),
         (around(START + 5, 1), [5]),
         (before(0, 5), []),
-        (after(MAX_SNOWFLAKE - 1, 5), []),
+        (after(MAX_SNOWFLAKE, 5), []),
+        (around(MAX_SNOWFLAKE, 2), [9]),
     ],
 )
 async def test_page_gives_the_window_newest_first(store: MessageStore, window: Window, expected: list[int]) -> None:

@@ -27,7 +27,7 @@ def before(message_id: int, limit: int) -> Window:
 
 def after(message_id: int, limit: int) -> Window:
     """The oldest messages after this one."""
-    return Window(pivot=message_id + 1, older=0, newer=limit)
+    return Window(pivot=min(message_id + 1, MAX_SNOWFLAKE), older=0, newer=limit)
 
 
 def around(message_id: int, limit: int) -> Window:

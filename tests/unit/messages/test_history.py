@@ -18,9 +18,10 @@ def test_limit_out_of_range_is_refused(limit: int) -> None:
         check_limit(limit)
 
 
-@given(st.integers(0, MAX_SNOWFLAKE - 1), st.integers(1, 100))
+@given(st.integers(0, MAX_SNOWFLAKE), st.integers(1, 100))
 def test_every_window_has_the_size_that_was_asked_for(message_id: int, limit: int) -> None:
     for window in (before(message_id, limit), after(message_id, limit), around(message_id, limit), newest(limit)):
         assert window.older + window.newer == limit
         assert min(window.older, window.newer) >= 0
+        assert 0 <= window.pivot <= MAX_SNOWFLAKE
     assert around(message_id, limit).newer >= 1  # the message itself
