@@ -52,10 +52,11 @@ class BeepProcess:
         text = ""
         while "Gateway" not in text or not text.endswith("\n"):
             readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
-            line = self.process.stdout.readline() if readable else ""
-            if not line:
+            # Straight from the descriptor: what a buffered reader holds back, select does not see.
+            read = os.read(self.process.stdout.fileno(), 4096).decode() if readable else ""
+            if not read:
                 raise AssertionError(f"beep up did not get ready: {text}\n{self.log.read_text()[-3000:]}")
-            text += line
+            text += read
         self.gateway = re.search(r"ws://\S+", text)[0]  # type: ignore[index]
         self.url = re.search(r"http://[^\s/]+", text)[0]  # type: ignore[index]
         self.port = int(self.url.rsplit(":", 1)[1])
