@@ -9,4 +9,4 @@ class MalformedToken(Exception):
 
 def invalid_field(field: str, code: str, message: str) -> InvalidArgument:
     """One field of a form breaks a rule; `code` is Discord's word for it where it has one."""
-    return InvalidArgument("INVALID_FORM_BODY", "Invalid form body.", violations=[FieldViolation(field, code, message)])
+    return InvalidArgument("INVALID_FORM", "Invalid form body.", violations=[FieldViolation(field, code, message)])
