@@ -79,6 +79,11 @@ class Authenticator:
         self._revocations = 0
         self._subscription = bus.subscribe(())
 
+    @property
+    def followed_users(self) -> int:
+        """Of how many users revocations are followed."""
+        return len(self._by_user)
+
     def remembered(self, header: str) -> Caller | None:
         """The caller, when this very header was good a moment ago."""
         entry = self._remembered.get(_digest(header))

@@ -8,6 +8,7 @@ import msgspec
 from litestar.dto import AbstractDTO
 from litestar.dto._backend import DTOBackend
 from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.exceptions import HTTPException
 from litestar.typing import FieldDefinition
 
 from services.common import limits
@@ -16,6 +17,13 @@ from services.rest.errors import InvalidForm, MalformedBody
 from services.rest.violations import violation
 
 T = TypeVar("T")
+
+
+class UnsupportedMediaType(HTTPException):
+    """A form with files, where only JSON is taken."""
+
+    status_code = 415
+
 
 _STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -38,7 +46,12 @@ class BodyDecoder(AbstractDTO[T]):
         return dto
 
     def decode_bytes(self, value: bytes) -> Any:
-        return decode(self.decoder, value)
+        try:
+            return decode(self.decoder, value)
+        except MalformedBody:
+            if self.asgi_connection.headers.get("content-type", "").startswith("multipart/"):
+                raise UnsupportedMediaType from None
+            raise
 
     @classmethod
     def create_for_field_definition(

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from services.common import limits
 from services.common.errors import FieldViolation
@@ -40,7 +40,7 @@ class EmbedField(Struct):
     inline: bool | None = False
 
 
-class Embed(Struct, omit_defaults=True, tag_field="type", tag="rich"):
+class Embed(Struct, omit_defaults=True):
     title: Annotated[str, Meta(max_length=limits.EMBED_TITLE)] | None = None
     description: Annotated[str, Meta(max_length=limits.EMBED_DESCRIPTION)] | None = None
     url: Url | None = None
@@ -53,6 +53,10 @@ class Embed(Struct, omit_defaults=True, tag_field="type", tag="rich"):
     fields: Annotated[list[EmbedField], Meta(max_length=limits.EMBED_FIELDS)] | None = None
 
 
+class _StoredEmbed(Embed, tag_field="type", tag="rich"):
+    """What a client says is its type counts for nothing: only Beep makes other kinds."""
+
+
 Embeds = Annotated[list[Embed], Meta(max_length=limits.MESSAGE_EMBEDS)]
 
 
@@ -63,7 +67,7 @@ def encode_embeds(embeds: Sequence[Embed] | None) -> bytes:
     if sum(map(_characters, embeds)) > limits.EMBEDS_CHARACTERS:
         message = f"Embed size exceeds maximum size of {limits.EMBEDS_CHARACTERS}."
         raise InvalidForm(FieldViolation("embeds", "MAX_EMBED_SIZE_EXCEEDED", message))
-    return msgspec.json.encode(embeds)
+    return msgspec.json.encode([_StoredEmbed(**structs.asdict(embed)) for embed in embeds])
 
 
 def _characters(embed: Embed) -> int:

@@ -33,13 +33,13 @@ class _BoundedHeaders(HttpToolsProtocol):
         if self._in_headers and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("Request header fields too large.")
 
-    def on_message_begin(self) -> None:
-        self._in_headers, self._header_bytes = True, 0
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
-        self._in_headers = False
+        self._in_headers, self._header_bytes = False, 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_headers = True
+        super().on_message_complete()
 
 
 class _EmbeddedServer(uvicorn.Server):

@@ -1,0 +1,42 @@
+from services.common.rpc import RpcServer
+from tests.integration.rest.running_edge import RunningEdge
+
+
+async def test_live_process_says_so_to_anybody(edge: RunningEdge) -> None:
+    edge.upstream.servers["users"].set_serving(False)
+
+    response = await edge.anonymous.get("/healthz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "serving"})
+
+
+async def test_ready_when_every_part_serves(edge: RunningEdge) -> None:
+    response = await edge.anonymous.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["status"] == "serving"
+    assert set(response.json()["parts"].values()) == {"serving"}
+
+
+async def test_degraded_when_one_part_does_not(edge: RunningEdge) -> None:
+    edge.upstream.servers["messages"].set_serving(False)
+
+    response = await edge.anonymous.get("/readyz")
+
+    assert (response.status_code, response.json()["status"]) == (503, "degraded")
+    assert response.json()["parts"] == {
+        "authz": "serving",
+        "messages": "not serving",
+        "servers": "serving",
+        "users": "serving",
+    }
+
+
+async def test_not_ready_when_no_part_serves(edge: RunningEdge) -> None:
+    servers: dict[str, RpcServer] = edge.upstream.servers
+    for server in servers.values():
+        server.set_serving(False)
+
+    response = await edge.anonymous.get("/readyz")
+
+    assert (response.status_code, response.json()["status"]) == (503, "not serving")

@@ -1,0 +1,66 @@
+from typing import Any
+
+import pytest
+
+from services.common import limits
+from services.rest.app import BEEP, BEEP_PREFIX, DISCORD, DISCORD_PREFIX
+from tests.integration.rest.running_edge import RunningEdge
+
+
+@pytest.fixture
+async def document(edge: RunningEdge) -> Any:
+    response = await edge.anonymous.get("/api/beep/v1/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    return response.json()
+
+
+async def test_every_route_is_described(document: Any) -> None:
+    described = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    served = {
+        (method.lower(), (prefix + path).replace(":str", ""))
+        for prefix, routes in ((DISCORD_PREFIX, DISCORD), (BEEP_PREFIX, BEEP))
+        for handler in routes
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+    assert described == served
+
+
+async def test_limits_are_those_of_the_code(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    content, _null = schemas["MessageCreate"]["properties"]["content"]["anyOf"]
+    assert content["maxLength"] == limits.MESSAGE_CONTENT
+    assert schemas["GuildCreate"]["properties"]["name"]["minLength"] == limits.SERVER_NAME_MIN
+    parameters = document["paths"]["/api/v10/channels/{channel_id}/messages"]["get"]["parameters"]
+    limit = next(parameter for parameter in parameters if parameter["name"] == "limit")
+    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": limits.MESSAGES_PAGE, "default": 50}
+
+
+async def test_ids_are_described_as_strings(document: Any) -> None:
+    parameters = document["paths"]["/api/v10/guilds/{server_id}/members/search"]["get"]["parameters"]
+    assert {parameter["name"]: parameter["in"] for parameter in parameters} == {
+        "server_id": "path",
+        "query": "query",
+        "limit": "query",
+    }
+    assert parameters[0]["schema"]["type"] == ["string", "integer"]
+
+
+async def test_references_all_lead_somewhere(document: Any) -> None:
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["$ref"]] if "$ref" in value else []
+            return own + [found for item in value.values() for found in references(item)]
+        if isinstance(value, list):
+            return [found for item in value for found in references(item)]
+        return []
+
+    names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= names
+
+
+async def test_open_routes_need_no_token(document: Any) -> None:
+    paths = document["paths"]
+    assert paths["/api/v10/gateway"]["get"]["security"] == []
+    assert paths["/api/beep/v1/auth/register"]["post"]["security"] == []
+    assert paths["/api/v10/users/@me"]["get"]["security"] == [{"user": []}, {"bot": []}]
