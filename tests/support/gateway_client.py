@@ -29,6 +29,7 @@ class GatewayClient:
         self.dispatches: list[Dispatch] = []
         self.other: list[Dispatch] = []
         self.close_code: int | None = None
+        self._frames_since_open: list[Dispatch] = []
         self._connection: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
@@ -47,6 +48,7 @@ class GatewayClient:
         query = f"/?v=10&encoding=json{f'&compress={self.compress}' if self.compress else ''}"
         self._connection = await connect(self.url + query, compression=None, max_size=None, ping_interval=None)
         self.close_code = None
+        self._frames_since_open = []
         self._reader = asyncio.create_task(self._read(self._connection))
         await self.wait_for_op(10)
 
@@ -63,18 +65,17 @@ class GatewayClient:
     async def resume(self) -> bool:
         """Connects again and resumes. True: RESUMED; False: INVALID_SESSION."""
         await self.open()
-        before = len(self.other)
         await self.send(6, {"token": self.token, "session_id": self.session_id, "seq": self.seq})
         async with asyncio.timeout(SECONDS):
             async with self._news:
                 await self._news.wait_for(
-                    lambda: self._resumed or any(frame["op"] == 9 for frame in self.other[before:])
+                    lambda: self._resumed or any(frame["op"] == 9 for frame in self._frames_since_open)
                 )
         return self._resumed
 
     @property
     def _resumed(self) -> bool:
-        return bool(self._since_open) and any(event["t"] == "RESUMED" for event in self._since_open)
+        return any(frame["t"] == "RESUMED" for frame in self._frames_since_open)
 
     async def send(self, op: int, d: Any) -> None:
         await self.send_raw(json.dumps({"op": op, "d": d}))
@@ -134,8 +135,6 @@ class GatewayClient:
 
     async def _read(self, connection: ClientConnection) -> None:
         inflate = zlib.decompressobj() if self.compress else None
-        self._frames_since_open: list[Dispatch] = []
-        self._since_open: list[Dispatch] = []
         try:
             async for frame in connection:
                 if inflate is not None:
@@ -155,7 +154,6 @@ class GatewayClient:
         async with self._news:
             self._frames_since_open.append(payload)
             if payload["op"] == 0:
-                self._since_open.append(payload)
                 if payload["t"] == "READY":
                     self.seq = 0
                 # RESUMED carries the next number too, as every dispatch does.
