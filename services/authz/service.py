@@ -59,7 +59,9 @@ class AuthzService(AuthzServiceServicer):
                 )
             case _:
                 raise _invalid("object", "REQUIRED", "Name a server or a channel.")
-        return _decision(decision, self._new_decision_id())
+        # Only a refusal is ever looked up; an id for each of the others would cost more than the decision.
+        refused = decision.outcome is not Outcome.ALLOWED
+        return _decision(decision, self._new_decision_id() if refused else "")
 
     async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
         require_service()

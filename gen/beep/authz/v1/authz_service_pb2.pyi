@@ -97,6 +97,7 @@ class AuthorizeResponse(_message.Message):
     server_id: _builtins.int
     is_owner: _builtins.bool
     decision_id: _builtins.str
+    """Of a refusal; empty when allowed."""
     @_builtins.property
     def role_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The roles of the caller, sorted, without @everyone."""
