@@ -50,6 +50,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),
     # Not there, or not for the caller to know.
     "UNKNOWN_BOT": Row(404, 10002, "Unknown Application"),
+    "BOT_NOT_FOUND": Row(404, 10002, "Unknown Application"),
     "UNKNOWN_CHANNEL": Row(404, 10003, "Unknown Channel"),
     "UNKNOWN_SERVER": Row(404, 10004, "Unknown Guild"),
     "UNKNOWN_INVITE": Row(404, 10006, "Unknown Invite"),
@@ -58,28 +59,25 @@ TABLE: Final[Mapping[str, Row]] = {
     "UNKNOWN_OVERWRITE": Row(404, 10009, "Unknown permission overwrite"),
     "UNKNOWN_ROLE": Row(404, 10011, "Unknown Role"),
     "UNKNOWN_USER": Row(404, 10013, "Unknown User"),
+    "USER_NOT_FOUND": Row(404, 10013, "Unknown User"),
     # Known, but refused.
     "MISSING_ACCESS": Row(403, 50001, "Missing Access"),
     "MISSING_PERMISSIONS": Row(403, 50013, "Missing Permissions"),
-    "HIERARCHY": Row(403, 50013, "Missing Permissions"),
     "NOT_AUTHOR": Row(403, 50005, "Cannot edit a message authored by another user"),
-    "BANNED": Row(403, 40007, "The user is banned from this guild."),
-    "USER_REQUIRED": Row(403, 20001, "Bots cannot use this endpoint"),
-    "BOT_REQUIRED": Row(403, 20002, "Only bots can use this endpoint"),
+    "BOTS_CANNOT_USE": Row(403, 20001, "Bots cannot use this endpoint"),
+    "PERSON_REQUIRED": Row(403, 20001, "Bots cannot use this endpoint"),
     "SYSTEM_MESSAGE": Row(403, 50021, "Cannot execute action on a system message"),
-    "VERIFICATION_REQUIRED": Row(403, 40002, "You need to verify your account in order to perform this action."),
     # The request makes no sense as things are.
     "EMPTY_MESSAGE": Row(400, 50006, "Cannot send an empty message"),
     "CANNOT_DO_ON_THIS_CHANNEL_TYPE": Row(400, 50024, "Cannot execute action on this channel type"),
-    "INVALID_ROLE": Row(400, 50028, "Invalid role"),
     "BULK_DELETE_TOO_OLD": Row(400, 50034, "A message provided was too old to bulk delete"),
     "OWNER_CANNOT_LEAVE": Row(400, 50055, "Invalid Guild"),
+    "TOO_MANY_BOTS": Row(400, 0),
     "MAX_SERVERS": Row(400, 30001, "Maximum number of guilds reached"),
     "MAX_PINS": Row(400, 30003, "Maximum number of pins reached for the channel"),
     "MAX_ROLES": Row(400, 30005, "Maximum number of guild roles reached"),
     "MAX_CHANNELS": Row(400, 30013, "Maximum number of guild channels reached"),
     "MAX_INVITES": Row(400, 30016, "Maximum number of invites reached"),
-    "MAX_OVERWRITES": Row(400, 30060, "Maximum number of channel permission overwrites reached"),
 }
 
 # For reasons without a row of their own. What is inside is not told outside, so these say no more than HTTP does.
