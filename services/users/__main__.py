@@ -64,7 +64,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         directory = MailDirectory(runtime.data / config.MAIL_DIRECTORY, runtime.clock)
         identity = await _embedded_identity(stack, runtime, settings, directory, revocations.session_ended)
         verifier = TokenVerifier(
-            issuer=identity.issuer, audience=settings.audience, keys=identity.keys, clock=runtime.clock
+            issuers=identity.issuers, audience=settings.audience, keys=identity.keys, clock=runtime.clock
         )
 
         server = runtime.server

@@ -23,8 +23,8 @@ class Settings:
     """What can be set.
 
     Attributes:
-        public_url: how browsers reach Beep, without a slash at the end. The issuer of all tokens follows from it:
-            after a change everybody signs in again.
+        public_url: how browsers reach Beep, without a slash at the end. The issuer of new tokens follows from
+            it; those of an earlier URL hold until they expire.
         worker: the worker number in this process's ids; no other process or service may have the same.
         audience: `aud` of access tokens.
         access_lifetime_s, refresh_lifetime_s: of tokens; the latter counts from the last use.

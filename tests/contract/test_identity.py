@@ -96,7 +96,7 @@ async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 def _verifier(provider: Provider) -> TokenVerifier:
     port = provider.port
-    return TokenVerifier(issuer=port.issuer, audience="beep", keys=port.keys, clock=provider.clock)
+    return TokenVerifier(issuers=port.issuers, audience="beep", keys=port.keys, clock=provider.clock)
 
 
 async def _member(provider: Provider) -> dict[str, Any]:

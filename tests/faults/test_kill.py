@@ -70,3 +70,20 @@ async def test_the_burst_check_turns_red_when_beep_acknowledges_before_it_commit
                 await burst.check()
         finally:
             beep.stop()
+
+
+@pytest.mark.story("ACC-05", "GTW-05")
+async def test_tokens_and_sessions_hold_when_beep_comes_back_at_another_port(beep: BeepProcess, demo: Demo) -> None:
+    listener = await demo.connect(demo.owner)
+    beep.kill()
+    await listener.closed()
+    beep.port = 0
+    old = beep.url
+    beep.start()
+    assert beep.url != old
+    for api in (demo.owner, demo.sender, demo.bot):
+        api.url = beep.url
+    listener.url = beep.gateway
+    assert await listener.resume()
+    sent = await demo.sender.send(demo.channel_id, "moved")
+    await listener.wait_for("MESSAGE_CREATE", lambda message: message["id"] == sent["id"])

@@ -47,7 +47,12 @@ class IdentityProvider(Protocol):
 
     @property
     def issuer(self) -> str:
-        """The `iss` of every token. Fixed for the life of an installation."""
+        """The `iss` of every new token."""
+        ...
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """`issuer`, and those that this installation had before its public URL changed: their tokens still hold."""
         ...
 
     async def keys(self) -> Mapping[str, Any]:

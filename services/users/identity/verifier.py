@@ -4,7 +4,7 @@ The one place where the signature of an outside token is judged, whichever provi
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,12 +74,12 @@ def _refused(why: str) -> Unauthenticated:
 
 
 class TokenVerifier:
-    """Verifies access tokens of one issuer for one audience."""
+    """Verifies access tokens of one provider for one audience. `issuers`: its names, also those that it once had."""
 
     def __init__(
-        self, *, issuer: str, audience: str, keys: Callable[[], Awaitable[Mapping[str, Any]]], clock: Clock
+        self, *, issuers: Collection[str], audience: str, keys: Callable[[], Awaitable[Mapping[str, Any]]], clock: Clock
     ) -> None:
-        self._issuer = issuer
+        self._issuers = frozenset(issuers)
         self._audience = audience
         self._fetch = keys
         self._clock = clock
@@ -122,7 +122,7 @@ class TokenVerifier:
     def _check(self, header: _Header, claims: _Claims) -> None:
         now = self._clock.now_ms() // 1000
         audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-        if claims.iss != self._issuer:
+        if claims.iss not in self._issuers:
             raise _refused("another issuer made it")
         if self._audience not in audiences:
             raise _refused("it is meant for another audience")

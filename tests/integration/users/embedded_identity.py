@@ -102,7 +102,7 @@ class EmbeddedStack(Browser):
         self._mailbox = mailbox
         app = Litestar([identity_router(identity)], openapi_config=None)
         super().__init__(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN))
-        self.verifier = TokenVerifier(issuer=ISSUER, audience="beep", keys=identity.keys, clock=clock)
+        self.verifier = TokenVerifier(issuers={ISSUER}, audience="beep", keys=identity.keys, clock=clock)
 
     async def mails(self, to: str) -> Sequence[ReceivedMail]:
         await self._relay.drain()

@@ -44,7 +44,7 @@ class Setup:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.keys = Keys()
-        self.verifier = TokenVerifier(issuer=ISSUER, audience="beep", keys=self.keys, clock=self.clock)
+        self.verifier = TokenVerifier(issuers={ISSUER}, audience="beep", keys=self.keys, clock=self.clock)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         now = self.clock.now_ms() // 1000

@@ -1,7 +1,7 @@
 """The embedded identity provider: the `IdentityProvider` port, and what its own pages and endpoints need."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -15,6 +15,7 @@ from services.common.sqlite import Database
 from services.users.domain.email import normalise_email
 from services.users.identity.embedded import accounts, sessions
 from services.users.identity.embedded.accounts import StoredAccount
+from services.users.identity.embedded.issuers import remember_issuer
 from services.users.identity.embedded.mails import already_registered_mail, validation_mail
 from services.users.identity.embedded.oauth import Answer, FormRequest, Provider, Rules
 from services.users.identity.embedded.passwords import Passwords
@@ -73,17 +74,27 @@ class EmbeddedIdentity:
         self._guesses = Throttle(limit=SIGN_IN_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
         self._addresses = Throttle(limit=ADDRESS_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
         self._registrations = Throttle(limit=REGISTRATION_LIMIT, window_s=REGISTRATION_WINDOW_S, clock=clock)
-        self._verifier = TokenVerifier(issuer=rules.issuer, audience=rules.audience, keys=self.keys, clock=clock)
+        self._issuers = frozenset({rules.issuer})
+        self._verifier = self._verifier_of(self._issuers)
 
     async def start(self) -> None:
-        """Tell of the sessions whose end a crash left untold."""
+        """Remember this issuer beside earlier ones, and tell of the sessions whose end a crash left untold."""
+        self._issuers = await self._db.write(partial(remember_issuer, self._rules.issuer))
+        self._verifier = self._verifier_of(self._issuers)
         await self._announce_ended()
+
+    def _verifier_of(self, issuers: Collection[str]) -> TokenVerifier:
+        return TokenVerifier(issuers=issuers, audience=self._rules.audience, keys=self.keys, clock=self._clock)
 
     # The port.
 
     @property
     def issuer(self) -> str:
         return self._rules.issuer
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        return self._issuers
 
     async def keys(self) -> Mapping[str, Any]:
         return self._rules.key.public_set()

@@ -59,4 +59,5 @@ MIGRATIONS: Final = [
     CREATE INDEX refresh_tokens_by_session ON refresh_tokens (sid);
     """,
     MAIL_OUTBOX,
+    "CREATE TABLE issuers (issuer TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
 ]
