@@ -224,7 +224,11 @@ class Changes:
 
 
 def idempotency_key(user_id: int, operation: str, key: str) -> IdempotencyKey | None:
-    """None when the client sent none. Raises InvalidForm when it is too long."""
+    """None when the client sent none. `operation` names what is made and where: one key in two places makes two things.
+
+    Raises:
+        InvalidForm: the key is too long.
+    """
     form = Form()
     form.text("Idempotency-Key", key, 0, IDEMPOTENCY_KEY)
     form.done()

@@ -35,7 +35,7 @@ class ChannelsService(ChannelsServiceServicer):
         grant = await self._access.in_server(
             request.server_id, Permission.MANAGE_CHANNELS, asked=ALL_PERMISSIONS if request.overwrites else 0
         )
-        key = idempotency_key(grant.user_id, "CreateChannel", request.idempotency_key)
+        key = idempotency_key(grant.user_id, f"CreateChannel {grant.server_id}", request.idempotency_key)
         kind = render.channel_type(request.type)
         channel_id = self._changes.next_id()
         members = _members_named(request.overwrites)

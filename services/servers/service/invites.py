@@ -45,7 +45,7 @@ class InvitesService(InvitesServiceServicer):
 
     async def CreateInvite(self, request: pb.CreateInviteRequest, context: object) -> pb.CreateInviteResponse:
         grant = await self._access.in_channel(request.channel_id, Permission.CREATE_INSTANT_INVITE)
-        key = idempotency_key(grant.user_id, "CreateInvite", request.idempotency_key)
+        key = idempotency_key(grant.user_id, f"CreateInvite {request.channel_id}", request.idempotency_key)
         terms = InviteTerms(
             max_age_seconds=request.max_age_seconds, max_uses=request.max_uses, temporary=request.temporary
         )
@@ -121,7 +121,7 @@ class InvitesService(InvitesServiceServicer):
         server_id = await self._store.server_of_invite(request.code)
         if server_id is None:
             raise UnknownInvite
-        await require_room(self._store, user_id)
+        await require_room(self._store, user_id, joining=server_id)
         joined = False
         found: Invite | None = None
 

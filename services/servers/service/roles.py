@@ -23,7 +23,7 @@ class RolesService(RolesServiceServicer):
         grant = await self._access.in_server(
             request.server_id, Permission.MANAGE_ROLES, asked=request.permissions & ALL_PERMISSIONS
         )
-        key = idempotency_key(grant.user_id, "CreateRole", request.idempotency_key)
+        key = idempotency_key(grant.user_id, f"CreateRole {grant.server_id}", request.idempotency_key)
         role_id = self._changes.next_id()
         edit = RoleEdit(
             name=request.name,

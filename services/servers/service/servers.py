@@ -38,7 +38,8 @@ class ServersService(ServersServiceServicer):
     async def CreateServer(self, request: pb.CreateServerRequest, context: object) -> pb.CreateServerResponse:
         user_id = current_user_id()
         key = idempotency_key(user_id, "CreateServer", request.idempotency_key)
-        await require_room(self._store, user_id)
+        if await self._changes.first_result(key) is None:
+            await require_room(self._store, user_id)
         edit = ServerEdit(
             name=request.name, description=request.description, is_public=request.is_public, icon=request.icon
         )
@@ -95,7 +96,7 @@ class ServersService(ServersServiceServicer):
 
     async def JoinServer(self, request: pb.JoinServerRequest, context: object) -> pb.JoinServerResponse:
         user_id = require_person()
-        await require_room(self._store, user_id)
+        await require_room(self._store, user_id, joining=request.server_id)
 
         def join(loaded: Loaded, now_ms: int) -> Change | None:
             if user_id in loaded.members:
@@ -154,11 +155,18 @@ class ServersService(ServersServiceServicer):
         return [found for task in asked if (found := task.result()) is not None]
 
 
-async def require_room(store: ServerStore, user_id: int) -> None:
-    """Raises TooManyServers. Joining several at the same moment may exceed the limit by as many: it protects the
-    installation and is not a promise.
+async def require_room(store: ServerStore, user_id: int, *, joining: int = 0) -> None:
+    """The user may be in one more server, or is in the one that they join.
+
+    Joining several at the same moment may exceed the limit by as many: it protects the installation and is no promise.
+
+    Raises:
+        TooManyServers
     """
-    if await store.count_servers_of(user_id) >= SERVERS_PER_USER:
+    if await store.count_servers_of(user_id) < SERVERS_PER_USER:
+        return
+    loaded = await store.load(joining, Wanted(member_ids=frozenset({user_id})))
+    if loaded is None or user_id not in loaded.members:
         raise TooManyServers
 
 

@@ -33,7 +33,7 @@ from services.common.bus import Envelope
 from services.common.bus_sqlite import SqliteBus
 from services.common.errors import BeepError
 from services.common.permissions import Permission
-from services.common.rpc import RpcServer
+from services.common.rpc import Channel, RpcServer
 from services.common.runtime import Runtime
 from services.common.sqlite import Database
 from services.servers import __main__ as servers
@@ -115,6 +115,32 @@ class Caller:
         answer = await self.channels.ListChannels(channels_service_pb2.ListChannelsRequest(server_id=server_id))
         return [channel.name for channel in answer.channels]
 
+    async def move_role(self, server_id: int, role_id: int, position: int) -> None:
+        move = roles_service_pb2.RoleMove(role_id=role_id, position=position)
+        await self.roles.MoveRoles(roles_service_pb2.MoveRolesRequest(server_id=server_id, moves=[move]))
+
+    async def delete_role(self, server_id: int, role_id: int) -> None:
+        await self.roles.DeleteRole(roles_service_pb2.DeleteRoleRequest(server_id=server_id, role_id=role_id))
+
+    async def member(self, server_id: int, user_id: int) -> Any:
+        request = members_service_pb2.GetMemberRequest(server_id=server_id, user_id=user_id)
+        return (await self.members.GetMember(request)).member
+
+    async def member_names(self, server_id: int, query: str = "") -> list[str]:
+        """Usernames, by id; with a query the matching ones."""
+        if query:
+            search = members_service_pb2.SearchMembersRequest(server_id=server_id, query=query)
+            found = (await self.members.SearchMembers(search)).members
+        else:
+            found = (
+                await self.members.ListMembers(members_service_pb2.ListMembersRequest(server_id=server_id))
+            ).members
+        return [member.user.username for member in found]
+
+    async def snapshot(self, server_id: int, **fields: Any) -> Any:
+        request = servers_service_pb2.GetSnapshotRequest(server_id=server_id, **fields)
+        return (await self.servers.GetSnapshot(request)).snapshot
+
     async def get_server(self, server_id: int) -> Any:
         return await self.servers.GetServer(servers_service_pb2.GetServerRequest(server_id=server_id))
 
@@ -130,6 +156,8 @@ class World:
         self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
         self._servers = {name: RpcServer(name, self._tokens) for name in SERVICES}
         self._service: AsyncExitStack | None = None
+        self._facts_pass = asyncio.Event()
+        self._facts_pass.set()
         self.authz = AuthzServiceStub(self._servers["authz"].in_process_channel(_service("messages")))
 
     async def start(self) -> None:
@@ -148,6 +176,15 @@ class World:
     async def close(self) -> None:
         if self._service is not None:
             await self._service.aclose()
+
+    @asynccontextmanager
+    async def held_facts(self) -> AsyncIterator[None]:
+        """Inside, authz does not answer a change of facts; it answers everything else."""
+        self._facts_pass.clear()
+        try:
+            yield
+        finally:
+            self._facts_pass.set()
 
     def user(self, user_id: int) -> Caller:
         return Caller(self._servers["servers"], Principal(PrincipalKind.USER, user_id=user_id))
@@ -171,6 +208,16 @@ class World:
         """Everything that was published to the shard, oldest first."""
         return [record.envelope for record in await self.bus.read([shard], 0, 1000)]
 
+    async def published(self, server_id: int, type: str, times: int = 1) -> None:
+        """Returns when so many of these have been published to the server's shard, since it was made."""
+        subscription = self.bus.subscribe([f"server:{server_id}"], after=0)
+        async with asyncio.timeout(5):
+            async for batch in subscription:
+                times -= sum(record.envelope.type == type for record in batch)
+                if times <= 0:
+                    break
+        subscription.close()
+
     async def dispatches(self, server_id: int) -> list[tuple[str, dict[str, Any]]]:
         return [
             (envelope.type, msgspec.json.decode(envelope.body)) for envelope in await self.events(f"server:{server_id}")
@@ -186,7 +233,22 @@ class World:
 
     def _runtime(self, name: str) -> Runtime:
         peers = {peer: server.in_process_channel(_service(name)) for peer, server in self._servers.items()}
+        if name == "servers":
+            peers["authz"] = self._with_held_facts(peers["authz"])
         return Runtime(self._data, self.clock, self._tokens, self.bus, self._servers[name], peers)
+
+    def _with_held_facts(self, channel: Channel) -> Channel:
+        def connect(path: str, serialize: Any, deserialize: Any) -> Any:
+            call = channel.unary_unary(path, serialize, deserialize)
+
+            async def carry(request: Any, seconds: float, token: str) -> Any:
+                if path.endswith("/ApplyFacts"):
+                    await self._facts_pass.wait()
+                return await call(request, timeout=seconds, metadata=(("authorization", token),))
+
+            return carry
+
+        return Channel("authz", _service("servers"), self._tokens, connect)
 
 
 def _service(name: str) -> Principal:

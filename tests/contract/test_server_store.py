@@ -1,0 +1,348 @@
+"""What every store of servers promises (services/servers/store/ports.py). A second one is one more in `ADAPTERS`."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from services.common.limits import IDEMPOTENCY_LIFETIME
+from services.common.outbox import OutboxRecord, SqliteOutbox
+from services.common.sqlite import Database
+from services.servers.domain import channel as channel_rules
+from services.servers.domain import member as member_rules
+from services.servers.domain import server as server_rules
+from services.servers.domain.change import Change, MemberChange
+from services.servers.domain.server import ServerEdit
+from services.servers.domain.state import (
+    Channel,
+    ChannelType,
+    Invite,
+    Member,
+    Overwrite,
+    OverwriteTarget,
+    Role,
+    ServerState,
+)
+from services.servers.store.ports import (
+    AlreadyDone,
+    Commit,
+    FirstResult,
+    IdempotencyKey,
+    Loaded,
+    ServerStore,
+    VersionConflict,
+    Wanted,
+)
+from services.servers.store.sqlite import MIGRATIONS, SqliteServerStore
+from tests.support.clock import ManualClock
+
+OWNER, ANN, BOB = 11, 12, 13
+NOW = 1_767_225_600_000
+KEY = IdempotencyKey(OWNER, "CreateServer", "key-1")
+NO_ONE = Wanted()
+_record_ids = itertools.count(1)
+
+
+class StoreUnderTest(Protocol):
+    """What the suite needs beside the port."""
+
+    store: ServerStore
+    notified: list[OutboxRecord]
+
+    async def pending(self) -> list[OutboxRecord]: ...
+    async def mark_done(self, record_id: int) -> None: ...
+    async def restart(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class SqliteUnderTest:
+    store: SqliteServerStore
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "servers.db"
+        self.notified: list[OutboxRecord] = []
+
+    async def open(self) -> "SqliteUnderTest":
+        self._db = await Database.open(self._path, MIGRATIONS)
+        self._outbox = SqliteOutbox(self._db, ManualClock())
+        self.store = SqliteServerStore(self._db, self.notified.append)
+        return self
+
+    async def pending(self) -> list[OutboxRecord]:
+        return [each.record for each in await self._outbox.pending(0, 100)]
+
+    async def mark_done(self, record_id: int) -> None:
+        await self._outbox.mark_done([record_id])
+
+    async def restart(self) -> None:
+        await self.close()
+        await self.open()
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+ADAPTERS: dict[str, Callable[[Path], Awaitable[StoreUnderTest]]] = {
+    "sqlite": lambda directory: SqliteUnderTest(directory).open(),
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+async def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreUnderTest]:
+    opened = await ADAPTERS[request.param](tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(under_test: StoreUnderTest) -> ServerStore:
+    return under_test.store
+
+
+def commit(
+    before: ServerState | None, change: Change, *, key: IdempotencyKey | None = None, result: str = "", now: int = NOW
+) -> Commit:
+    server_id = (change.state or before).id  # type: ignore[union-attr]
+    record = OutboxRecord(next(_record_ids), f"server:{server_id}", ())
+    return Commit(server_id=server_id, before=before, change=change, record=record, key=key, result=result, now_ms=now)
+
+
+async def made(store: ServerStore, server_id: int = 1000, **edit: object) -> ServerState:
+    """A stored server with a channel of the id behind its own."""
+    wish = ServerEdit(**{"name": "Lab", **edit})  # type: ignore[arg-type]
+    change = server_rules.create(wish, owner_id=OWNER, server_id=server_id, channel_id=server_id + 1, now_ms=NOW)
+    await store.commit(commit(None, change))
+    assert change.state is not None
+    return change.state
+
+
+async def joined(store: ServerStore, state: ServerState, user_id: int) -> ServerState:
+    return await changed(store, state, member_rules.join(state, user_id, now_ms=NOW))
+
+
+async def changed(store: ServerStore, state: ServerState, change: Change) -> ServerState:
+    await store.commit(commit(state, change))
+    assert change.state is not None
+    return change.state
+
+
+async def loaded(store: ServerStore, server_id: int, wanted: Wanted = NO_ONE) -> Loaded:
+    found = await store.load(server_id, wanted)
+    assert found is not None
+    return found
+
+
+def invite(code: str = "abc", **fields: object) -> Invite:
+    given = {"server_id": 1000, "channel_id": 1001, "inviter_id": OWNER, "created_at_ms": NOW}
+    return Invite(code=code, **{**given, **fields})  # type: ignore[arg-type]
+
+
+async def test_server_is_loaded_as_it_was_stored(store: ServerStore) -> None:
+    state = await made(store)
+    full = state.changed(
+        name="Ünïcødé 🚀",
+        description="d",
+        icon="hash",
+        roles=(*state.roles, Role(id=5, name="r", permissions=1 << 60, color=1, hoist=True, managed=True, bot_id=6)),
+        channels=(
+            Channel(id=1001, name="a", overwrites=(Overwrite(target_id=5, target=OverwriteTarget.ROLE, deny=1),)),
+            Channel(id=1002, type=ChannelType.CATEGORY, name="b", position=7),
+        ),
+    )
+    await store.commit(commit(state, Change(full, ())))
+
+    assert (await loaded(store, 1000)).state == full
+    assert await store.load(1, NO_ONE) is None
+
+
+async def test_members_are_given_as_wanted(store: ServerStore) -> None:
+    state = await joined(store, await joined(store, await made(store), ANN), BOB)
+    ann = Member(user_id=ANN, joined_at_ms=NOW, nick="Annie", role_ids=(5, 7), muted_until_ms=NOW + 1)
+    plain = Member(user_id=ANN, joined_at_ms=NOW)
+    await changed(store, state, Change(state.changed(), (), members=(MemberChange(plain, ann),)))
+
+    assert (await loaded(store, 1000)).members == {}
+    assert (await loaded(store, 1000, Wanted(member_ids=frozenset({ANN, 99})))).members == {ANN: ann}
+    assert set((await loaded(store, 1000, Wanted(all_members=True))).members) == {OWNER, ANN, BOB}
+    assert set((await loaded(store, 1000, Wanted(member_ids=frozenset({BOB}), holders_of=7))).members) == {ANN, BOB}
+    assert (await loaded(store, 1000, Wanted(holders_of=57))).members == {}
+
+
+async def test_member_who_left_is_gone(store: ServerStore) -> None:
+    state = await joined(store, await made(store), ANN)
+    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW)))
+    assert set((await loaded(store, 1000, Wanted(all_members=True))).members) == {OWNER}
+    assert await store.count_servers_of(ANN) == 0
+
+
+async def test_of_two_changes_of_one_version_the_second_stores_nothing(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    state = await made(store)
+    await joined(store, state, ANN)
+    records = len(await under_test.pending())
+
+    with pytest.raises(VersionConflict):
+        await joined(store, state, BOB)
+
+    assert await store.count_servers_of(BOB) == 0
+    assert (await loaded(store, 1000)).state.member_count == 2
+    assert len(await under_test.pending()) == records == len(under_test.notified)
+
+
+async def test_exactly_one_of_many_concurrent_changes_wins(store: ServerStore) -> None:
+    state = await made(store)
+    outcomes = await asyncio.gather(
+        *(joined(store, state, user_id) for user_id in range(100, 120)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 19
+    assert len((await loaded(store, 1000, Wanted(all_members=True))).members) == 2
+
+
+async def test_deleted_server_takes_all_that_is_in_it_along(store: ServerStore) -> None:
+    state = await made(store)
+    state = await changed(store, state, Change(state.changed(), (), invites_put=(invite(),)))
+    with pytest.raises(VersionConflict):
+        await store.commit(commit(replace(state, version=1), Change(None, ())))
+    await store.commit(commit(state, Change(None, ())))
+
+    assert await store.load(1000, NO_ONE) is None
+    assert await store.server_of_channel(1001) is None
+    assert await store.server_of_invite("abc") is None
+    assert await store.servers_of(OWNER, after=0, before=0, limit=10) == []
+    with pytest.raises(VersionConflict):
+        await joined(store, state, ANN)
+
+
+async def test_channel_is_found_as_long_as_it_is_there(store: ServerStore) -> None:
+    state = await made(store)
+    assert await store.server_of_channel(1001) == 1000
+    await changed(store, state, channel_rules.delete(state, 1001, invites=()))
+    assert await store.server_of_channel(1001) is None
+
+
+async def test_invitations_are_of_the_version_that_they_are_loaded_with(store: ServerStore) -> None:
+    state = await made(store)
+    state = await changed(store, state, Change(state.changed(), (), invites_put=(invite(), invite("def"))))
+    assert await store.server_of_invite("abc") == 1000
+    used = invite(uses=1, max_uses=3)
+    await changed(store, state, Change(state.changed(), (), invites_put=(used,), invites_removed=("def",)))
+
+    found = await loaded(store, 1000, Wanted(invites=True))
+    assert (found.state.version, found.invites) == (3, [used])
+    assert (await loaded(store, 1000)).invites == ()
+    assert await store.server_of_invite("def") is None
+
+
+async def test_code_that_exists_is_not_given_twice(store: ServerStore) -> None:
+    state = await made(store)
+    await changed(store, state, Change(state.changed(), (), invites_put=(invite(),)))
+    other = await made(store, 2000)
+    for taken in (invite(server_id=2000), invite(server_id=2000, uses=1)):
+        with pytest.raises(VersionConflict):
+            await changed(store, other, Change(other.changed(), (), invites_put=(taken,)))
+    assert (await loaded(store, 2000)).state.version == 1
+    assert await store.server_of_invite("abc") == 1000
+
+
+async def test_second_create_with_a_key_stores_nothing_and_names_the_first(under_test: StoreUnderTest) -> None:
+    store = under_test.store
+    first = server_rules.create(ServerEdit(name="one"), owner_id=OWNER, server_id=1000, channel_id=1001, now_ms=NOW)
+    second = server_rules.create(ServerEdit(name="two"), owner_id=OWNER, server_id=2000, channel_id=2001, now_ms=NOW)
+    assert await store.first_result(KEY, now_ms=NOW) is None
+    stored = commit(None, first, key=KEY, result="1000")
+    await store.commit(stored)
+
+    with pytest.raises(AlreadyDone) as done:
+        await store.commit(commit(None, second, key=KEY, result="2000"))
+
+    assert done.value.first == FirstResult("1000", stored.record.id)
+    assert await store.load(2000, NO_ONE) is None
+    await under_test.mark_done(stored.record.id)
+    assert await store.first_result(KEY, now_ms=NOW) == FirstResult("1000", 0)
+    for other in (replace(KEY, user_id=ANN), replace(KEY, operation="CreateRole"), replace(KEY, key="key-2")):
+        assert await store.first_result(other, now_ms=NOW) is None
+
+
+async def test_key_is_free_again_after_its_lifetime(store: ServerStore) -> None:
+    later = NOW + 1000 * IDEMPOTENCY_LIFETIME
+    for number, now in enumerate((NOW, later), start=1):
+        change = server_rules.create(
+            ServerEdit(name="one"), owner_id=OWNER, server_id=number * 1000, channel_id=number, now_ms=now
+        )
+        assert await store.first_result(KEY, now_ms=now) is None
+        await store.commit(commit(None, change, key=KEY, result=str(number), now=now))
+    first = await store.first_result(KEY, now_ms=later)
+    assert first is not None
+    assert first.result == "2"
+
+
+async def test_record_is_stored_with_the_change_and_survives_a_restart(under_test: StoreUnderTest) -> None:
+    state = await made(under_test.store)
+    state = await joined(under_test.store, state, ANN)
+    records = await under_test.pending()
+    assert records == under_test.notified
+    assert (await loaded(under_test.store, 1000)).pending_record == records[-1].id
+
+    await under_test.restart()
+
+    assert await under_test.pending() == records
+    assert (await loaded(under_test.store, 1000)).state == state
+    assert (await loaded(under_test.store, 1000)).pending_record == records[-1].id
+    await under_test.mark_done(records[-1].id)
+    assert (await loaded(under_test.store, 1000)).pending_record == 0
+
+
+async def test_members_are_paged_by_id(store: ServerStore) -> None:
+    state = await made(store)
+    for user_id in (40, 20, 30):
+        state = await joined(store, state, user_id)
+    pages = [await store.members_page(1000, after=after, limit=2) for after in (0, 20, 40)]
+    assert [[member.user_id for member in page] for page in pages] == [[OWNER, 20], [30, 40], []]
+
+
+async def test_servers_of_a_user_are_paged_both_ways(store: ServerStore) -> None:
+    for server_id in (1000, 2000, 3000, 4000):
+        await made(store, server_id)
+
+    async def ids(*, after: int = 0, before: int = 0, limit: int = 2) -> list[int]:
+        return [state.id for state in await store.servers_of(OWNER, after=after, before=before, limit=limit)]
+
+    assert await ids() == [1000, 2000]
+    assert await ids(after=2000) == [3000, 4000]
+    assert await ids(before=4000) == [2000, 3000]
+    assert await ids(after=1000, before=4000, limit=9) == [2000, 3000]
+    assert await store.count_servers_of(OWNER) == 4
+    assert await store.servers_of(ANN, after=0, before=0, limit=9) == []
+
+
+async def test_directory_has_public_servers_by_name_and_description(store: ServerStore) -> None:
+    await made(store, 1000, name="Chess Club", is_public=True)
+    await made(store, 2000, name="Club of secrets", is_public=False)
+    hidden = await made(store, 3000, name="Other", description="For the CLUB's friends", is_public=True)
+
+    async def ids(query: str = "", after: int = 0) -> list[int]:
+        return [state.id for state in await store.public_servers(query, after=after, limit=10)]
+
+    assert await ids() == [1000, 3000]
+    assert await ids("cLUb") == [1000, 3000]
+    assert await ids("cLUb", after=1000) == [3000]
+    assert await ids("%") == []
+    await changed(store, hidden, Change(hidden.changed(is_public=False), ()))
+    assert await ids("club") == [1000]
+
+
+async def test_mutes_are_found_when_they_end(store: ServerStore) -> None:
+    assert await store.next_mute_end() is None
+    state = await made(store)
+    for user_id, until in ((20, NOW + 300), (30, NOW + 100), (40, 0)):
+        member = Member(user_id=user_id, joined_at_ms=NOW, muted_until_ms=until)
+        state = await changed(store, state, Change(state.changed(), (), members=(MemberChange(None, member),)))
+
+    assert await store.next_mute_end() == NOW + 100
+    assert await store.mutes(until_ms=NOW + 99, limit=9) == []
+    assert await store.mutes(until_ms=NOW + 300, limit=9) == [(1000, 30), (1000, 20)]
+    assert await store.mutes(until_ms=NOW + 300, limit=1) == [(1000, 30)]

@@ -1,0 +1,131 @@
+"""What is told of a change: to whom, where, in which words, and whose view it touches."""
+
+import itertools
+
+import msgspec
+import pytest
+
+from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
+from beep.users.v1.user_pb2 import User
+from services.common.bus import AccessChange, Audience, Envelope
+from services.common.permissions import Permission
+from services.servers.domain import server as server_rules
+from services.servers.domain.change import (
+    Change,
+    ChannelCreated,
+    ChannelDeleted,
+    ChannelUpdated,
+    Event,
+    InviteCreated,
+    InviteDeleted,
+    MemberChange,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    RoleCreated,
+    RoleDeleted,
+    RoleUpdated,
+    ServerCreated,
+    ServerDeleted,
+    ServerUpdated,
+)
+from services.servers.domain.server import ServerEdit
+from services.servers.domain.state import Channel, Invite
+from services.servers.events import record_of, users_in
+from tests.unit.servers.builders import ANN, GENERAL, LOW, NOW, OWNER, SERVER, member, server
+
+CHANNEL = Channel(id=GENERAL, name="general")
+ROLE = server().role(LOW)
+INVITE = Invite(code="abc", server_id=SERVER, channel_id=GENERAL, inviter_id=ANN, created_at_ms=NOW)
+KEEPERS = int(Permission.MANAGE_CHANNELS)
+
+TOLD: list[tuple[Event, str, Audience, AccessChange | None]] = [
+    (ServerUpdated(), "GUILD_UPDATE", Audience.SERVER, None),
+    (ServerDeleted(), "GUILD_DELETE", Audience.SERVER, AccessChange(server_deleted=True)),
+    (ChannelCreated(CHANNEL), "CHANNEL_CREATE", Audience.CHANNEL, AccessChange(channel_ids=(GENERAL,))),
+    (ChannelUpdated(CHANNEL), "CHANNEL_UPDATE", Audience.CHANNEL, None),
+    (ChannelUpdated(CHANNEL, True), "CHANNEL_UPDATE", Audience.CHANNEL, AccessChange(channel_ids=(GENERAL,))),
+    (ChannelDeleted(CHANNEL), "CHANNEL_DELETE", Audience.CHANNEL, AccessChange(channel_ids=(GENERAL,))),
+    (RoleCreated(ROLE), "GUILD_ROLE_CREATE", Audience.SERVER, None),
+    (RoleUpdated(ROLE), "GUILD_ROLE_UPDATE", Audience.SERVER, None),
+    (RoleUpdated(ROLE, True), "GUILD_ROLE_UPDATE", Audience.SERVER, AccessChange(whole_server=True)),
+    (RoleDeleted(LOW), "GUILD_ROLE_DELETE", Audience.SERVER, AccessChange(whole_server=True)),
+    (MemberUpdated(member(ANN)), "GUILD_MEMBER_UPDATE", Audience.SERVER, None),
+    (MemberUpdated(member(ANN), True), "GUILD_MEMBER_UPDATE", Audience.SERVER, AccessChange(user_ids=(ANN,))),
+    (MemberLeft(ANN), "GUILD_MEMBER_REMOVE", Audience.SERVER, AccessChange(left_user_ids=(ANN,))),
+    (InviteCreated(INVITE), "INVITE_CREATE", Audience.CHANNEL, None),
+    (InviteDeleted("abc", GENERAL), "INVITE_DELETE", Audience.CHANNEL, None),
+]
+
+
+def envelopes(event: Event) -> tuple[Envelope, ...]:
+    change = Change(server().changed(), (event,))
+    profiles = {user_id: User(id=user_id, username="ann") for user_id in users_in(change)}
+    ids = itertools.count(1)
+    return record_of(SERVER, server(), change, profiles, lambda: next(ids)).envelopes
+
+
+@pytest.mark.parametrize(("event", "type", "audience", "access"), TOLD, ids=lambda value: str(value)[:24])
+def test_event_is_told_to_its_audience_in_the_order_of_the_server(
+    event: Event, type: str, audience: Audience, access: AccessChange | None
+) -> None:
+    (told,) = envelopes(event)
+    assert (told.type, told.audience, told.access) == (type, audience, access)
+    assert (told.shard, told.server_id, told.state_version) == (f"server:{SERVER}", SERVER, 2)
+    assert told.channel_id == (GENERAL if audience is Audience.CHANNEL else 0)
+    assert told.required_permissions == (KEEPERS if type.startswith("INVITE") else 0)
+
+
+BODIES: list[tuple[Event, dict[str, object]]] = [
+    (ServerDeleted(), {"id": str(SERVER)}),
+    (RoleDeleted(LOW), {"guild_id": str(SERVER), "role_id": str(LOW)}),
+    (InviteDeleted("abc", GENERAL), {"channel_id": str(GENERAL), "guild_id": str(SERVER), "code": "abc"}),
+]
+
+
+@pytest.mark.parametrize(("event", "body"), BODIES, ids=lambda value: str(value)[:24])
+def test_body_is_what_clients_get(event: Event, body: dict[str, object]) -> None:
+    (told,) = envelopes(event)
+    assert msgspec.json.decode(told.body) == body
+
+
+def test_one_who_joins_is_told_on_a_shard_that_their_sessions_read() -> None:
+    added, joined = envelopes(MemberJoined(member(ANN)))
+    assert (added.type, added.access) == ("GUILD_MEMBER_ADD", AccessChange(joined_user_ids=(ANN,)))
+    assert (joined.type, joined.shard, joined.audience) == ("SERVER_JOINED", f"user:{ANN}", Audience.NONE)
+    (founded,) = envelopes(ServerCreated(OWNER))
+    assert (founded.type, founded.shard) == ("SERVER_JOINED", f"user:{OWNER}")
+
+
+def test_facts_travel_with_the_change_and_only_when_a_decision_depends_on_it() -> None:
+    ids = itertools.count(1)
+    renamed = server_rules.update(server(), ServerEdit(name="New"))
+    assert renamed is not None
+    assert record_of(SERVER, server(), renamed, {}, lambda: next(ids)).facts is None
+
+    made = server_rules.create(ServerEdit(name="Lab"), owner_id=OWNER, server_id=5, channel_id=6, now_ms=NOW)
+    facts = ApplyFactsRequest.FromString(record_of(5, None, made, {}, lambda: next(ids)).facts or b"")
+    assert (facts.server_id, facts.version) == (5, 1)
+    assert [change.WhichOneof("change") for change in facts.changes] == [
+        "set_server",
+        "set_roles",
+        "set_channel",
+        "set_seat",
+    ]
+
+    gone = ApplyFactsRequest.FromString(
+        record_of(SERVER, server(), Change(None, (ServerDeleted(),)), {}, lambda: next(ids)).facts or b""
+    )
+    assert (gone.version, [change.WhichOneof("change") for change in gone.changes]) == (2, ["remove_server"])
+
+
+def test_nickname_is_no_fact_and_a_mute_is() -> None:
+    ids = itertools.count(1)
+
+    def facts(**after: object) -> bytes | None:
+        change = MemberChange(member(ANN), member(ANN, **after))
+        return record_of(SERVER, server(), Change(server().changed(), (), (change,)), {}, lambda: next(ids)).facts
+
+    assert facts(nick="Annie") is None
+    muted = ApplyFactsRequest.FromString(facts(muted_until_ms=NOW) or b"")
+    assert muted.changes[0].set_seat.muted
