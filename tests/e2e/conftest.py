@@ -1,5 +1,7 @@
 """The whole of Beep as a process of its own, reached by its public edge only: in process and over gRPC."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
@@ -7,13 +9,20 @@ import pytest
 
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
+from tests.support.world import Accounts, World, make_accounts
+
+# A service that may sign in by client credentials: its id and its secret.
+SERVICE_CLIENT = ("reporting", "a secret of the tests")
 
 
 @pytest.fixture(scope="session", params=["inprocess", "grpc"])
 def beep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BeepProcess]:
     """One Beep for all tests that only add to it."""
-    data = tmp_path_factory.mktemp(f"beep-{request.param}") / "data"
-    process = BeepProcess(data, env={"BEEP_RPC": request.param, "BEEP_RATE_LIMITS": "off"}).start()
+    directory = tmp_path_factory.mktemp(f"beep-{request.param}")
+    clients = directory / "clients.json"
+    clients.write_text(json.dumps(dict([SERVICE_CLIENT])))
+    env = {"BEEP_RPC": request.param, "BEEP_RATE_LIMITS": "off", "BEEP_SERVICE_CLIENTS_FILE": str(clients)}
+    process = BeepProcess(directory / "data", env=env).start()
     yield process
     assert process.stop() == 0
 
@@ -23,3 +32,16 @@ async def demo(beep: BeepProcess) -> AsyncIterator[Demo]:
     """A fresh server with its people, in the shared Beep."""
     async with AsyncExitStack() as stack:
         yield await Demo.make(beep, stack)
+
+
+@pytest.fixture(scope="session")
+def accounts(beep: BeepProcess) -> Accounts:
+    """The people of all worlds."""
+    return asyncio.run(make_accounts(beep))
+
+
+@pytest.fixture
+async def world(beep: BeepProcess, accounts: Accounts) -> AsyncIterator[World]:
+    """A fresh server among people who are there already."""
+    async with AsyncExitStack() as stack:
+        yield await World.make(beep, accounts, stack)

@@ -24,11 +24,11 @@ class Demo:
     @classmethod
     async def make(cls, beep: BeepProcess, stack: AsyncExitStack) -> Self:
         made = beep.demo()
-        users = [Api(beep.url, user["token"], user_id=user["user_id"]) for user in made["users"]]
+        owner, sender, guest = (Api(beep.url, user["token"], user_id=user["user_id"]) for user in made["users"])
         bot = Api(beep.url, f"Bot {made['bot']['token']}", user_id=made["bot"]["user_id"])
-        for api in (*users, bot):
+        for api in (owner, sender, guest, bot):
             await stack.enter_async_context(api)
-        return cls(beep, made, stack, *users, bot)
+        return cls(beep, made, stack, owner, sender, guest, bot)
 
     @property
     def server_id(self) -> str:
@@ -50,16 +50,10 @@ class Demo:
 
     async def role(self, name: str, permissions: int, *holders: Api) -> str:
         """A new role with these permission bits, given to these members. Returns its id."""
-        body = {"name": name, "permissions": str(int(permissions))}
-        role = await self.owner.ok("POST", f"/guilds/{self.server_id}/roles", body)
-        for holder in holders:
-            await self.owner.ok("PUT", f"/guilds/{self.server_id}/members/{holder.user_id}/roles/{role['id']}")
-        return str(role["id"])
+        return await self.owner.make_role(self.server_id, name, permissions, *holders)
 
     async def channel(self, name: str, **fields: Any) -> str:
-        body = {"name": name, "type": 0} | fields
-        made = await self.owner.ok("POST", f"/guilds/{self.server_id}/channels", body)
-        return str(made["id"])
+        return await self.owner.make_channel(self.server_id, name, **fields)
 
     async def history(self, who: Api | None = None) -> list[Any]:
         """The whole channel, oldest first."""

@@ -1,0 +1,24 @@
+"""How Beep says no: the HTTP status and Discord's code, as `Api.refused` gives them.
+
+https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
+"""
+
+from typing import Final
+
+Refusal = tuple[int, int]
+
+UNAUTHORIZED: Final[Refusal] = (401, 0)
+UNKNOWN_BOT: Final[Refusal] = (404, 10002)
+UNKNOWN_CHANNEL: Final[Refusal] = (404, 10003)
+UNKNOWN_SERVER: Final[Refusal] = (404, 10004)
+UNKNOWN_INVITE: Final[Refusal] = (404, 10006)
+UNKNOWN_MEMBER: Final[Refusal] = (404, 10007)
+UNKNOWN_MESSAGE: Final[Refusal] = (404, 10008)
+UNKNOWN_OVERWRITE: Final[Refusal] = (404, 10009)
+UNKNOWN_ROLE: Final[Refusal] = (404, 10011)
+INVALID_FORM: Final[Refusal] = (400, 50035)
+NOT_AUTHOR: Final[Refusal] = (403, 50005)
+OWNER_CANNOT_LEAVE: Final[Refusal] = (400, 50055)
+MISSING_ACCESS: Final[Refusal] = (403, 50001)
+"""A member who may not view the channel."""
+MISSING_PERMISSIONS: Final[Refusal] = (403, 50013)
