@@ -117,8 +117,8 @@ class BeepClient:
             answer = self._send("GET", f"{self.url}/mail", params={"to": email}, headers={"Accept": "application/json"})
             if answer.is_error:
                 raise UserError(
-                    f"{self.url}/mail answered {answer.status_code}. Only a Beep with the embedded mail directory shows "
-                    "its mails, and only to its own machine."
+                    f"{self.url}/mail answered {answer.status_code}. Only a Beep with the embedded mail directory "
+                    "shows its mails, and only to its own machine."
                 )
             links = [link for mail in answer.json() for link in _LINK.findall(mail["text"]) if "token=" in link]
             if links:

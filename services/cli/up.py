@@ -8,12 +8,12 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 from services.authz import __main__ as authz
 from services.cli.errors import UserError
@@ -24,11 +24,16 @@ from services.common.clock import Clock, SystemClock
 from services.common.rpc import Channel, RpcServer, grpc_channel
 from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
+from services.gateway.config import Settings as GatewaySettings
 from services.messages import __main__ as messages
+from services.messages.config import Settings as MessagesSettings
 from services.rest import __main__ as rest
+from services.rest.config import Settings as RestSettings
 from services.rest.http_server import listen
 from services.servers import __main__ as servers
+from services.servers.config import Settings as ServersSettings
 from services.users import __main__ as users
+from services.users.config import Settings as UsersSettings
 
 LOOPBACK: Final = "127.0.0.1:0"
 
@@ -37,7 +42,7 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True, slots=True)
 class UpSettings:
-    """What `beep up` was asked for. `public_url` is how clients reach it, without a slash at the end; empty: as bound."""
+    """What `beep up` was asked for. `public_url` is how clients reach it, with no slash at its end; empty: as bound."""
 
     data: Path
     host: str
@@ -78,31 +83,21 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
     addresses = _addresses(settings, listener.getsockname()[1])
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
+        chosen = _Chosen.from_environment(os.environ, addresses)
         bus = await SqliteBus.open(settings.data / "bus.db", clock)
         stack.push_async_callback(bus.close)
         tokens = InternalTokens(load_or_create_key(settings.data / "keys" / "internal.pem"), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
         await host.start("authz", authz.build)
-        users_settings = users.Settings.from_environment(os.environ, public_url=addresses.url)
-        pages = await host.start("users", partial(users.build, settings=users_settings))
-        await host.start("servers", servers.build)
-        await host.start("messages", messages.build)
-        gateway_settings = gateway.Settings.from_environment(os.environ, public_url=addresses.gateway)
-        sessions = await host.start("gateway", partial(gateway.build, settings=gateway_settings))
-        rest_settings = rest.Settings.from_environment(
-            os.environ, gateway_url=addresses.gateway, host=settings.host, port=settings.port
+        pages = await host.start("users", partial(users.build, settings=chosen.users))
+        await host.start("servers", partial(servers.build, settings=chosen.servers))
+        await host.start("messages", partial(messages.build, settings=chosen.messages))
+        sessions = await host.start("gateway", partial(gateway.build, settings=chosen.gateway))
+        edge = partial(
+            rest.build, settings=chosen.rest, mounts=pages.mounts, listener=listener, websocket=sessions.connection
         )
-        await host.start(
-            "rest",
-            partial(
-                rest.build,
-                settings=rest_settings,
-                mounts=pages.mounts,
-                listener=listener,
-                websocket=sessions.connection,
-            ),
-        )
+        await host.start("rest", edge)
         yield addresses
 
 
@@ -113,6 +108,33 @@ def _addresses(settings: UpSettings, port: int) -> Addresses:
     url = settings.public_url or f"http://{reached}:{port}"
     # The gateway is at the same address: http becomes ws, https becomes wss (RFC 6455 §3).
     return Addresses(url=url, api=f"{url}/api/v10", gateway=f"ws{url.removeprefix('http')}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The settings of each service."""
+
+    users: UsersSettings
+    servers: ServersSettings
+    messages: MessagesSettings
+    gateway: GatewaySettings
+    rest: RestSettings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], addresses: Addresses) -> Self:
+        try:
+            return cls(
+                UsersSettings.from_environment(environment, public_url=addresses.url),
+                ServersSettings.from_environment(environment),
+                MessagesSettings.from_environment(environment),
+                GatewaySettings.from_environment(environment, public_url=addresses.gateway),
+                # Bound already: where it listens is the listener's affair.
+                RestSettings.from_environment(environment, gateway_url=addresses.gateway, host="", port=0),
+            )
+        except ValueError as error:
+            raise UserError(f"A setting is wrong: {error}.") from None
+        except OSError as error:
+            raise UserError(f"A file that a setting names cannot be read: {error}.") from None
 
 
 class _Host:
