@@ -135,7 +135,7 @@ class World:
         """Wait until so many sessions may be resumed after a crash: clients are not told when that is."""
         with closing(sqlite3.connect(self._data / DATABASE)) as database:
             async with asyncio.timeout(10):
-                while database.execute("SELECT count(*) FROM sessions").fetchone() != (sessions,):
+                while database.execute("SELECT count(*) FROM sessions").fetchone() != (sessions,):  # noqa: ASYNC110
                     await asyncio.sleep(0)
 
     def client(self, user_id: int, *, intents: int = ALL_INTENTS, compress: str = "") -> Client:
