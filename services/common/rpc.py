@@ -122,8 +122,10 @@ class RpcServer:
         try:
             with serving_principal(self._tokens.verify(token, self.name)):
                 return await handler.unary_unary(request, None)
-        except (BeepError, TimeoutError):
+        except BeepError:
             raise
+        except TimeoutError:
+            raise DeadlineExceeded("TIMED_OUT", f"The service {self.name} waited too long for something.") from None
         except Exception:
             # The boundary of a service: what nobody foresaw is logged here, and the caller learns no more than that.
             logger.exception("rpc failed", extra={"rpc": path})
@@ -193,8 +195,15 @@ class Channel(grpc.aio.Channel):
     def _too_late(self) -> DeadlineExceeded:
         return DeadlineExceeded("DEADLINE_EXCEEDED", f"The service {self.peer} took too long.")
 
-    def unary_stream(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("Beep's contracts have unary calls only: in Python a stream costs more than it saves")
+    def unary_stream(self, method: str, *_: Any, **__: Any) -> Any:
+        """Stubs of others have streams (Health.Watch); none is ever called."""
+
+        def call(*_: Any, **__: Any) -> Any:
+            raise TypeError(
+                f"{method} is a stream; Beep has unary calls only: in Python a stream costs more than it saves"
+            )
+
+        return call
 
     stream_unary = unary_stream
     stream_stream = unary_stream
