@@ -1,4 +1,4 @@
-"""What every outbox promises, and the relay over it (services/common/outbox.py).
+"""What every outbox promises, and the relay over it (services/common/outbox).
 
 A second adapter is one more entry in `ADAPTERS`.
 """
@@ -12,11 +12,11 @@ from typing import Protocol
 
 import pytest
 
-from services.common import outbox as outbox_module
 from services.common.bus import MAX_ENVELOPE_BYTES, Audience, Envelope
 from services.common.bus_sqlite import SqliteBus
 from services.common.errors import DeadlineExceeded, Internal, Unavailable
 from services.common.outbox import OUTBOX_DDL, Outbox, OutboxRecord, Relay, SqliteOutbox, append
+from services.common.outbox import relay as relay_module
 from services.common.sqlite import Database
 from tests.support.clock import ManualClock
 
@@ -271,7 +271,7 @@ async def test_relay_retries_facts_with_growing_pauses_and_never_skips_them(
     for attempt in range(1, 10):
         await clock.until_sleeping(2)  # the sweeper and the retry
         assert authz.attempts == attempt
-        clock.advance(min(outbox_module._FIRST_RETRY * 2 ** (attempt - 1), outbox_module._LAST_RETRY) - 0.001)
+        clock.advance(min(relay_module._FIRST_RETRY * 2 ** (attempt - 1), relay_module._LAST_RETRY) - 0.001)
         await turns(5)
         assert authz.attempts == attempt, "not before its pause is over"
         clock.advance(0.002)
@@ -279,7 +279,7 @@ async def test_relay_retries_facts_with_growing_pauses_and_never_skips_them(
     assert await log(bus) == []
     authz.failing.clear()
     await clock.until_sleeping(2)
-    clock.advance(outbox_module._LAST_RETRY)
+    clock.advance(relay_module._LAST_RETRY)
     await relay.published(2)
     assert authz.applied == [1, 2]
     assert await log(bus) == [1, 2]
@@ -319,7 +319,7 @@ async def test_relay_waits_for_the_bus_and_loses_nothing_when_it_is_away(
     with pytest.raises(DeadlineExceeded):
         await relay.published(1, deadline=0.01)
     bus.away = None
-    clock.advance(outbox_module._FIRST_RETRY)
+    clock.advance(relay_module._FIRST_RETRY)
     await relay.published(2)
     assert await log(bus) == [1, 2]
     assert await system.dead_letters() == {}
@@ -348,7 +348,7 @@ async def test_relay_marks_many_records_done_with_one_write(
     await relay.published(50)
     assert len(await system.outbox.pending(0, 100)) == 50, "lazily: publishing does not wait for it"
     await clock.until_sleeping(2)  # the sweeper and the marker
-    clock.advance(outbox_module._MARK_SECONDS)
+    clock.advance(relay_module._MARK_SECONDS)
     await until(lambda: relay.queued == 0)
     assert await system.outbox.pending(0, 100) == []
 
@@ -367,7 +367,7 @@ async def test_relay_finds_a_record_that_nobody_told_it_of_when_it_sweeps(
     relay = await build()
     await system.commit(record(1))
     await clock.until_sleeping(1)
-    clock.advance(outbox_module._SWEEP_SECONDS)
+    clock.advance(relay_module._SWEEP_SECONDS)
     await relay.published(1)
     assert await log(bus) == [1]
 
@@ -380,7 +380,7 @@ async def test_relay_applies_facts_once_when_it_sweeps_while_they_wait(
     await system.commit(record(1, facts=True), record(2, facts=True), on_commit=relay.notify)
     for _ in range(3):
         await clock.until_sleeping(1)
-        clock.advance(outbox_module._SWEEP_SECONDS)
+        clock.advance(relay_module._SWEEP_SECONDS)
         await turns()
     authz.gate.set()
     await relay.published(2)
@@ -401,7 +401,7 @@ async def test_relay_keeps_order_and_bound_when_more_comes_than_it_may_hold(
     bus.away = None
     # New ones come while the relay reads its way through what it left in the outbox.
     for _ in range(20_000):  # each turn reads the log: real time passes
-        clock.advance(outbox_module._MARK_SECONDS)
+        clock.advance(relay_module._MARK_SECONDS)
         if (number := next(numbers)) <= 100:
             await system.commit(record(number, SHARDS[number % 3]), on_commit=relay.notify)
         await turns(3)

@@ -1,60 +1,17 @@
-"""The outbox: what must be told to others, stored in the same transaction as the change it tells of, and the relay.
-
-A service appends an `OutboxRecord` to its own database together with the change, and hands the record to its
-`Relay` when that has committed:
-
-    def change(conn: sqlite3.Connection) -> OutboxRecord:
-        ...                                   # the change itself
-        append(conn, record)
-        return record
-
-    record = await db.write(change, on_commit=relay.notify)
-    await relay.published(record.id)          # only when the answer must come after the publication
-
-`on_commit` and not the next line: it is called in the order of the commits, and also when the request was cancelled
-in between.
-
-What the relay promises
-    1. A committed record is published at least once, whatever dies when; the bus drops what comes twice.
-    2. Per shard, records are worked off in the order in which they were committed. None begins before the one before
-       it is published, also after a crash: what the crash left behind goes first.
-    3. The facts of a record are applied before its envelopes are published, and are never skipped: a shard whose
-       facts cannot be applied stands still, and says so, rather than going on with the wrong rights.
-    4. Shards do not wait for each other. What is ready at the same time is one append to the bus.
-    5. A record that can never be published is moved to the dead letters with the reason; its shard goes on.
-    6. Memory is bounded: past `max_queued` records the relay leaves new ones in the outbox and reads them from there.
-"""
+"""The relay: from one outbox to the bus. What it promises is said in the package."""
 
 import asyncio
 import logging
-import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
-import msgspec
-
-from services.common.bus import Bus, Envelope
+from services.common.bus import Bus
 from services.common.clock import Clock
 from services.common.errors import BeepError, DeadlineExceeded, Internal, InvalidArgument, Unavailable
-from services.common.sqlite import Database
+from services.common.outbox.ports import Outbox, OutboxRecord
 
 _log = logging.getLogger(__name__)
-
-OUTBOX_DDL: Final = """
-CREATE TABLE outbox (
-    position INTEGER PRIMARY KEY,
-    id INTEGER NOT NULL UNIQUE,
-    record BLOB NOT NULL
-);
-CREATE TABLE dead_letters (
-    id INTEGER PRIMARY KEY,
-    at_ms INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    record BLOB NOT NULL
-);
-"""
-"""For the migrations of a service that appends."""
 
 _PAGE: Final = 256
 _MAX_ENVELOPES: Final = 512
@@ -69,98 +26,6 @@ _SWEEP_SECONDS: Final = 5.0
 
 _REFUSALS: Final = (InvalidArgument, TypeError, ValueError, OverflowError)
 """Errors that are the record's own fault, for ever. Any other is the bus's, and waiting for it loses nothing."""
-
-
-class OutboxRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What one change has to tell."""
-
-    id: int
-    """Unique in its outbox; a snowflake."""
-    shard: str
-    """Decides the order. The envelopes may belong to other shards of the bus."""
-    envelopes: tuple[Envelope, ...]
-    facts: bytes | None = None
-    """What authz must apply before anybody hears of the change; opaque here."""
-
-
-class Pending(msgspec.Struct, frozen=True):
-    """A record that is not marked done. Positions rise in the order of the commits, at least within a shard."""
-
-    position: int
-    record: OutboxRecord
-
-
-class Outbox(Protocol):
-    """What the relay needs of a store. How a record gets in is the store's own affair, as long as it is atomic with the
-    change: a row of the same transaction here, a field of the document itself on MongoDB.
-    """
-
-    async def pending(self, after: int, limit: int) -> list[Pending]:
-        """Up to `limit` records behind a position (0: the first ones), in order of position; fewer only if there
-        are no more. Includes every record that was committed before the call and is not marked done.
-        """
-        ...
-
-    async def mark_done(self, ids: Collection[int]) -> None:
-        """Forget these records. Unknown ones are ignored: marking twice is harmless."""
-        ...
-
-    async def dead_letter(self, record_id: int, reason: str) -> None:
-        """Set a record apart with the reason, atomically; it is no longer pending. Repeating it is harmless."""
-        ...
-
-
-_encode_record: Final[Callable[[OutboxRecord], bytes]] = msgspec.msgpack.Encoder().encode
-_decode_record: Final[Callable[[bytes], OutboxRecord]] = msgspec.msgpack.Decoder(OutboxRecord).decode
-_encode_ids: Final = msgspec.json.Encoder().encode
-
-
-def append(conn: sqlite3.Connection, record: OutboxRecord) -> None:
-    """Store a record in the transaction of the change that it tells of."""
-    conn.execute("INSERT INTO outbox (id, record) VALUES (?, ?)", (record.id, _encode_record(record)))
-
-
-class SqliteOutbox:
-    """The tables of `OUTBOX_DDL` in the database of a service."""
-
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self._db = db
-        self._clock = clock
-
-    async def pending(self, after: int, limit: int) -> list[Pending]:
-        rows = await self._db.read(
-            lambda conn: conn.execute(
-                "SELECT position, id, record FROM outbox WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
-            ).fetchall()
-        )
-        records: list[Pending] = []
-        for position, record_id, encoded in rows:
-            try:
-                records.append(Pending(position, _decode_record(encoded)))
-            except msgspec.DecodeError as error:
-                # Nobody will ever be able to relay it, and everything behind it must go on.
-                await self.dead_letter(record_id, f"UNREADABLE: {error}")
-        # A short page means that there is no more, so the gap that a dead letter left is filled.
-        return records if len(records) == len(rows) else await self.pending(after, limit)
-
-    async def mark_done(self, ids: Collection[int]) -> None:
-        encoded = _encode_ids(list(ids)).decode()
-        await self._db.write(
-            lambda conn: conn.execute("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", (encoded,))
-        )
-
-    async def dead_letter(self, record_id: int, reason: str) -> None:
-        now_ms = self._clock.now_ms()
-
-        def move(conn: sqlite3.Connection) -> None:
-            conn.execute(
-                "INSERT OR IGNORE INTO dead_letters (id, at_ms, reason, record) "
-                "SELECT id, ?, ?, record FROM outbox WHERE id = ?",
-                (now_ms, reason, record_id),
-            )
-            conn.execute("DELETE FROM outbox WHERE id = ?", (record_id,))
-
-        await self._db.write(move)
 
 
 class _Entry:
