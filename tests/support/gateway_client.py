@@ -60,7 +60,7 @@ class GatewayClient:
         ready = await self.wait_for("READY")
         self.session_id = ready["session_id"]
         for server in ready["guilds"]:
-            await self.wait_for("GUILD_CREATE", lambda d, wanted=server["id"]: d["id"] == wanted)
+            await self.wait_for_server(server["id"])
 
     async def resume(self) -> bool:
         """Connects again and resumes. True: RESUMED; False: INVALID_SESSION."""
@@ -76,6 +76,34 @@ class GatewayClient:
     @property
     def _resumed(self) -> bool:
         return any(frame["t"] == "RESUMED" for frame in self._frames_since_open)
+
+    def twin(self, *, seq: int | None = None, session_id: str = "", token: str = "") -> "GatewayClient":
+        """A second client that knows this session, and may claim something else of it."""
+        twin = GatewayClient(self.url, token or self.token, intents=self.intents, compress=self.compress)
+        twin.session_id = session_id or self.session_id
+        twin.seq = self.seq if seq is None else seq
+        return twin
+
+    async def heartbeat(self) -> None:
+        """Sends a heartbeat and waits for its answer: what the server wrote before is here by then."""
+        before = self._acknowledged
+        await self.send(1, self.seq or None)
+        async with asyncio.timeout(SECONDS), self._news:
+            await self._news.wait_for(lambda: self._acknowledged > before or self._over)
+        assert self._acknowledged > before, f"no answer to a heartbeat; close code {self.close_code}"
+
+    @property
+    def _acknowledged(self) -> int:
+        return sum(frame["op"] == 11 for frame in self._frames_since_open)
+
+    def stop_reading(self) -> None:
+        """From now on nothing is taken from the socket, as by a client that hangs."""
+        assert self._connection is not None
+        self._connection.transport.pause_reading()
+
+    def read_again(self) -> None:
+        assert self._connection is not None
+        self._connection.transport.resume_reading()
 
     async def send(self, op: int, d: Any) -> None:
         await self.send_raw(json.dumps({"op": op, "d": d}))
@@ -121,10 +149,24 @@ class GatewayClient:
             raise AssertionError(f"no {kind} came; close code {self.close_code}; seen {seen[-30:]}")
         return found()[0]
 
+    async def wait_for_server(self, server_id: str) -> Any:
+        """The body of its GUILD_CREATE."""
+        return await self.wait_for("GUILD_CREATE", lambda server: server["id"] == server_id)
+
+    async def wait_for_message(self, message: Any) -> Any:
+        """The MESSAGE_CREATE of this message."""
+        return await self.wait_for("MESSAGE_CREATE", lambda event: event["id"] == message["id"])
+
     async def wait_for_op(self, op: int) -> Any:
         async with asyncio.timeout(SECONDS), self._news:
             await self._news.wait_for(lambda: any(f["op"] == op for f in self._frames_since_open) or self._over)
-        return next(frame["d"] for frame in self._frames_since_open if frame["op"] == op)
+        found = [frame["d"] for frame in self._frames_since_open if frame["op"] == op]
+        assert found, f"no op {op} came; close code {self.close_code}"
+        return found[0]
+
+    def kinds_since_open(self) -> list[str]:
+        """The kinds of the dispatches that came over the connection of now, or the last one."""
+        return [frame["t"] for frame in self._frames_since_open if frame["op"] == 0]
 
     def of_kind(self, kind: str) -> list[Any]:
         return [event["d"] for event in self.dispatches if event["t"] == kind]
@@ -141,8 +183,8 @@ class GatewayClient:
                     assert isinstance(frame, bytes)
                     assert frame.endswith(b"\x00\x00\xff\xff")
                     frame = inflate.decompress(frame)
-                for payload in _payloads(frame):
-                    await self._receive(payload)
+                # One message is one JSON document, also inflated: that is how the libraries read it.
+                await self._receive(json.loads(frame))
         except ConnectionClosed:
             pass
         finally:
@@ -163,13 +205,3 @@ class GatewayClient:
             else:
                 self.other.append(payload)
             self._news.notify_all()
-
-
-def _payloads(frame: str | bytes) -> list[Dispatch]:
-    """One flush of a compressed stream may hold several payloads behind each other."""
-    text = frame.decode() if isinstance(frame, bytes) else frame
-    decoder, payloads, position = json.JSONDecoder(), [], 0
-    while position < len(text):
-        payload, position = decoder.raw_decode(text, position)
-        payloads.append(payload)
-    return payloads
