@@ -14,9 +14,10 @@ class RateLimits(NamedTuple):
     together. `sign_up` and `bad_tokens` count by address, because there is no caller yet.
     """
 
-    everything: Limit = Limit(requests=150, seconds=1)
-    route: Limit = Limit(requests=250, seconds=5)
-    sends: Limit = Limit(requests=250, seconds=5)
+    # Ten seconds: a bot that wakes up may do at once what it is allowed on average.
+    everything: Limit = Limit(requests=1500, seconds=10)
+    route: Limit = Limit(requests=500, seconds=10)
+    sends: Limit = Limit(requests=500, seconds=10)
     server_creates: Limit = Limit(requests=30, seconds=60)
     sign_up: Limit = Limit(requests=60, seconds=60)
     bad_tokens: Limit = Limit(requests=300, seconds=60)

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES: Final = 64 * 1024
 CONNECTIONS: Final = 4096
-BACKLOG: Final = 1024
+# All clients of a gateway come back at once.
+BACKLOG: Final = 4096
 SHUTDOWN_SECONDS: Final = 1
 KEEP_ALIVE_SECONDS: Final = 75
 

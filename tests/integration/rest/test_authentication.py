@@ -113,6 +113,47 @@ async def test_token_that_is_revoked_while_it_is_checked_is_not_remembered(edge:
     assert edge.authenticator.remembered(f"Bearer {PERSON_TOKEN}") is None
 
 
+async def test_token_whose_check_was_overtaken_by_a_revocation_is_checked_again(edge: RunningEdge) -> None:
+    """As above, but meanwhile another token of the same user was found good: so the user is followed again."""
+    good = edge.upstream.accounts[PERSON_TOKEN]
+    await edge.person.get(PROFILE)
+    edge.clock.advance(REMEMBER_SECONDS)
+    asked, overtaken = asyncio.Event(), asyncio.Event()
+
+    async def authenticate(request: AuthenticateRequest) -> AuthenticateResponse:
+        if request.token == "other-token":
+            return good
+        if asked.is_set():
+            raise Unauthenticated("REVOKED")
+        asked.set()
+        await overtaken.wait()
+        return good
+
+    edge.upstream.answer("Authenticate", authenticate)
+    checking = asyncio.create_task(edge.person.get(PROFILE))
+    await asked.wait()
+    edge.authenticator.forget(PERSON)
+    other = await edge.anonymous.get(PROFILE, headers={"Authorization": "other-token"})
+    overtaken.set()
+
+    assert other.status_code == 200
+    assert (await checking).status_code == 401
+
+
+async def test_user_is_not_followed_when_the_second_check_fails(edge: RunningEdge) -> None:
+    good = edge.upstream.accounts[PERSON_TOKEN]
+
+    async def authenticate(_: AuthenticateRequest) -> AuthenticateResponse:
+        if len(edge.upstream.calls["Authenticate"]) > 1:
+            raise Unauthenticated("REVOKED")
+        return good
+
+    edge.upstream.answer("Authenticate", authenticate)
+
+    assert (await edge.person.get(PROFILE)).status_code == 401
+    assert edge.authenticator.followed_users == 0
+
+
 async def test_nobody_is_followed_whose_token_is_not_remembered(edge: RunningEdge) -> None:
     """Whoever makes tokens up must not make the edge follow shards."""
     await edge.anonymous.get(PROFILE, headers={"Authorization": "Bearer wrong"})

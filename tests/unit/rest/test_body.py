@@ -72,7 +72,7 @@ def test_snowflake_refuses_what_is_out_of_range(value: int, quoted: bool) -> Non
     assert refused.value.violations[0].field == "id"
 
 
-@given(st.text().filter(lambda text: not any(character.isdigit() for character in text) and text != "null"))
+@given(st.text().filter(lambda text: not any(character.isdigit() for character in text) and text.lower() != "null"))
 def test_snowflake_refuses_what_has_no_digit(text: str) -> None:
     with pytest.raises((InvalidForm, MalformedBody)):
         decode(HOLDER, json.dumps({"id": text}).encode("utf-8", "surrogatepass"))
@@ -110,6 +110,12 @@ def test_depth_check_agrees_with_counting(text: str) -> None:
 def test_depth_is_bounded(levels: int, is_legal: bool, brackets: tuple[bytes, bytes]) -> None:
     body = brackets[0] * levels + b"1" + brackets[1] * levels
     assert (decode_or_refuse(Any, body) is not None) == is_legal
+
+
+def test_depth_that_is_just_legal_is_read_beside_more_brackets() -> None:
+    outer = limits.JSON_DEPTH - 1
+    assert decode_or_refuse(Any, b"[" * outer + b"[],[]" + b"]" * outer) is not None
+    assert decode_or_refuse(Any, b"[" * outer + b"[],[[]]" + b"]" * outer) is None
 
 
 def test_brackets_in_strings_are_no_depth() -> None:
