@@ -34,7 +34,7 @@ async def build(runtime: Runtime, config: Config = DEFAULTS) -> AsyncIterator[No
         pinning = Pinning(authorizer, epochs, answers)
         waves = Waves(authorizer, pinning, answers)
         service = AuthzService(Decisions(pinning, waves), Audiences(pinning, waves), lane, partial(token_hex, 8))
-        add_AuthzServiceServicer_to_server(service, runtime.server)  # type: ignore[arg-type]
+        runtime.server.add(add_AuthzServiceServicer_to_server, service)
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield

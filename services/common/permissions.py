@@ -1,7 +1,7 @@
 """Permission bits as they stand on the wire: decimal strings in JSON, int64 in the protos.
 
-Source: https://docs.discord.com/developers/topics/permissions (names and positions). What a bit *means* in Beep, and whether
-it means anything, is decided in one place only: ``services/authz/domain/rights.py``.
+Source: https://docs.discord.com/developers/topics/permissions (names and positions). What a bit *means* in Beep, and
+whether it means anything, is decided in one place only: ``services/authz/domain/rights.py``.
 """
 
 from enum import IntFlag

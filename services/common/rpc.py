@@ -60,7 +60,7 @@ def acting_as(tokens: InternalTokens, principal: Principal, audience: str) -> Me
 
 
 class RpcServer:
-    """The servicers of one service. Pass it to the generated `add_…Servicer_to_server` functions."""
+    """The servicers of one service."""
 
     def __init__(self, name: str, tokens: InternalTokens) -> None:
         self.name: Final = name
@@ -72,6 +72,10 @@ class RpcServer:
             health_pb2.HealthCheckRequest.FromString,
             health_pb2.HealthCheckResponse.SerializeToString,
         )
+
+    def add(self, register: Callable[[Any, Any], None], servicer: object) -> None:
+        """Serves what `servicer` does; `register` is the generated `add_…Servicer_to_server`."""
+        register(servicer, self)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[Any]) -> None:
         """Called by generated code, which also registers each method by its name; we use only that."""

@@ -46,7 +46,7 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
 
         ids = SnowflakeGenerator(settings.worker, clock)
         service = MessagesService(store, Authorizer(AuthzServiceStub(peers["authz"])), directory, ids, clock)
-        add_MessagesServiceServicer_to_server(service, runtime.server)  # type: ignore[arg-type]
+        runtime.server.add(add_MessagesServiceServicer_to_server, service)
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield

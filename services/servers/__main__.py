@@ -64,13 +64,13 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
 
         access = Access(authz)
         servers = ServersService(store, changes, access, directory)
-        add_ServersServiceServicer_to_server(servers, server)  # type: ignore[arg-type]
-        add_ChannelsServiceServicer_to_server(ChannelsService(store, changes, access), server)  # type: ignore[arg-type]
-        add_RolesServiceServicer_to_server(RolesService(store, changes, access), server)  # type: ignore[arg-type]
+        server.add(add_ServersServiceServicer_to_server, servers)
+        server.add(add_ChannelsServiceServicer_to_server, ChannelsService(store, changes, access))
+        server.add(add_RolesServiceServicer_to_server, RolesService(store, changes, access))
         members = MembersService(store, changes, access, directory, BotsServiceStub(peers["users"]), mutes.changed)
-        add_MembersServiceServicer_to_server(members, server)  # type: ignore[arg-type]
+        server.add(add_MembersServiceServicer_to_server, members)
         invites = InvitesService(store, changes, access, directory, _new_code)
-        add_InvitesServiceServicer_to_server(invites, server)  # type: ignore[arg-type]
+        server.add(add_InvitesServiceServicer_to_server, invites)
         server.set_serving(True)
         stack.callback(server.set_serving, False)
         yield

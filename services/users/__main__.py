@@ -68,12 +68,12 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         )
 
         server = runtime.server
-        add_UsersServiceServicer_to_server(UsersService(store, identity), server)  # type: ignore[arg-type]
-        add_AccountsServiceServicer_to_server(AccountsService(store, identity, runtime.clock), server)  # type: ignore[arg-type]
+        server.add(add_UsersServiceServicer_to_server, UsersService(store, identity))
+        server.add(add_AccountsServiceServicer_to_server, AccountsService(store, identity, runtime.clock))
         tokens = TokensService(store, identity, verifier, revocations, runtime.clock, ids)
-        add_TokensServiceServicer_to_server(tokens, server)  # type: ignore[arg-type]
+        server.add(add_TokensServiceServicer_to_server, tokens)
         bots = BotsService(store, relay, ids, secrets.token_bytes)
-        add_BotsServiceServicer_to_server(bots, server)  # type: ignore[arg-type]
+        server.add(add_BotsServiceServicer_to_server, bots)
         server.set_serving(True)
         stack.callback(server.set_serving, False)
         pages = Litestar([identity_router(identity), mail_router(directory)], openapi_config=None, logging_config=None)

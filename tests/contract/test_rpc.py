@@ -83,7 +83,7 @@ async def connected(transport: str, server: RpcServer, tokens: InternalTokens) -
 async def world(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[World]:
     tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
     server, users = RpcServer("users", tokens), Users()
-    add_UsersServiceServicer_to_server(users, server)
+    server.add(add_UsersServiceServicer_to_server, users)
     async with connected(request.param, server, tokens) as channel:
         yield World(tokens, server, users, channel)
 
