@@ -1,101 +1,110 @@
 """One channel, many sessions: what a delivery costs the gateway, beside what it costs those who do nothing else."""
 
-import asyncio
+import json
+import os
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-from bench.http import Connection
-from bench.measure import cpu_seconds
+from bench.beep import ENVIRONMENT, scratch
+from bench.measure import Figures, cpu_seconds
+from bench.sender import sending
 from bench.sink import Socket, check, drain, identify, open_websocket
+from bench.writers import Writer
 
-SECONDS = 60.0
-
-
-async def _send(api: str, channel_id: str, token: str, messages: int) -> None:
-    """One connection, one after the other: so the numbers must arrive in order."""
-    path = f"{urlsplit(api).path}/channels/{channel_id}/messages"
-    connection = await Connection.open(api, token)
-    for number in range(messages):
-        await connection.post(path, {"content": f"{number} lorem ipsum dolor sit amet consectetur adipiscing elit"})
-    connection.close()
+SECONDS: Final = 60.0
+TOGETHER: Final = 8
+"""Dispatches at a time, when there is a backlog."""
 
 
-def beep(world: dict[str, Any], pid: int, sessions: int, messages: int) -> dict[str, float]:
-    """One run against Beep.
-
-    The gateway's own share is what the burst costs with all sessions less what it costs with none: the sends, their
-    checks and their commits are the same in both.
-    """
-    alone = cpu_seconds(pid)
-    asyncio.run(_send(world["api"], world["channel_id"], world["users"][1]["token"], messages))
-    alone = cpu_seconds(pid) - alone
-
+def whole(world: dict[str, Any], pid: int, sessions: int, messages: int, in_flight: int) -> Figures:
+    """One run through all of Beep: requests in, frames out."""
     listeners = [identify(world["gateway"], world["users"][1]["token"]) for _ in range(sessions)]
     used, start = cpu_seconds(pid), time.monotonic()
-    with ExitStack() as stack:
-        sender = subprocess.Popen(
-            [sys.executable, "-m", "bench.fanout", world["api"], world["channel_id"], str(messages)],
-            stdin=subprocess.PIPE,
-            text=True,
-        )
-        stack.callback(sender.wait)
-        assert sender.stdin is not None
-        sender.stdin.write(world["users"][1]["token"] + "\n")
-        sender.stdin.close()
-        last = drain(listeners, messages, SECONDS)
-    used = cpu_seconds(pid) - used
-    lost, reordered = check(listeners, messages)
+    with sending(world, messages, in_flight):
+        client = drain(listeners, messages, SECONDS)
+    wall, used = time.monotonic() - start, cpu_seconds(pid) - used
+    check(listeners, messages, in_order=in_flight == 1)
     for listener in listeners:
         listener.connection.close()
     deliveries = sessions * messages
-    return {
-        "lost": lost,
-        "reordered": reordered,
-        "per_s": deliveries / (last - start),
-        "per_cpu_s_whole": deliveries / used,
-        "per_cpu_s_gateway": deliveries / max(used - alone, 1e-9),
-    }
+    return {"per_s": deliveries / wall, "per_cpu_s": deliveries / used, "client_share": client / wall}
 
 
-def peer(kind: str, sessions: int, messages: int) -> dict[str, float]:
-    """One run of `raw` or `broadcast`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.peers", kind, str(sessions)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+class Contender:
+    """Somebody who writes to all of the sessions, and the sessions."""
+
+    def __init__(self, writer: Writer, connect: Callable[[], Socket], sessions: int) -> None:
+        self._writer = writer
+        self._sessions = [connect() for _ in range(sessions)]
+
+    def per_cpu_second(self, messages: int, at_once: int) -> float:
+        """One burst: deliveries per CPU second of the writer."""
+        self._writer.write_line(f"{messages} {at_once}")
+        drain(self._sessions, messages, SECONDS)
+        used = float(self._writer.read_line())
+        check(self._sessions, messages)
+        return len(self._sessions) * messages / used
+
+    def close(self) -> None:
+        for session in self._sessions:
+            session.connection.close()
+
+
+@contextmanager
+def contenders(sessions: int) -> Iterator[dict[str, Contender]]:
+    """The gateway and its peers, each a process with its sessions connected, for all runs."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        made: dict[str, Contender] = {}
+        gateway = stack.enter_context(_with_environment("bench.fed_gateway", str(folder)))
+        url = gateway.read_line().strip()
+        world = _demo(url)
+        gateway.write_line(f"{world['server_id']} {world['channel_id']}")
+        made["gateway"] = Contender(gateway, partial(identify, world["gateway"], world["users"][1]["token"]), sessions)
+        raw = stack.enter_context(Writer("bench.peers", "raw", str(sessions)))
+        address = ("127.0.0.1", int(raw.read_line()))
+        made["raw"] = Contender(raw, lambda: Socket(socket.create_connection(address)), sessions)
+        peer = stack.enter_context(Writer("bench.peers", "broadcast", str(sessions)))
+        peer_url = f"ws://127.0.0.1:{int(peer.read_line())}"
+        made["broadcast"] = Contender(peer, lambda: Socket(open_websocket(peer_url)), sessions)
+        for contender in made.values():
+            stack.callback(contender.close)
+        yield made
+
+
+def compare(made: dict[str, Contender], messages: int) -> Figures:
+    """One round: everybody one after the other, so that a slow minute of the machine meets all of them."""
+    figures = {}
+    for at_once in (1, TOGETHER):
+        for name, contender in made.items():
+            figures[f"{name}_{at_once}"] = contender.per_cpu_second(messages, at_once)
+    raw = figures["raw_1"]
+    figures["one_to_raw"] = figures["gateway_1"] / raw
+    figures["one_to_broadcast"] = figures["gateway_1"] / figures["broadcast_1"]
+    figures["backlog_to_raw"] = figures[f"gateway_{TOGETHER}"] / raw
+    figures["backlog_to_raw_together"] = figures[f"gateway_{TOGETHER}"] / figures[f"raw_{TOGETHER}"]
+    figures["backlog_to_broadcast"] = figures[f"gateway_{TOGETHER}"] / figures[f"broadcast_{TOGETHER}"]
+    return figures
+
+
+def _with_environment(*arguments: str) -> Writer:
+    os.environ.update(ENVIRONMENT)
+    return Writer(*arguments)
+
+
+def _demo(url: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "demo", "--json", "--url", url],
+        capture_output=True,
         text=True,
+        timeout=60,
+        check=True,
     )
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        url = f"ws://127.0.0.1:{port}"
-        connect = (
-            partial(socket.create_connection, ("127.0.0.1", port)) if kind == "raw" else partial(open_websocket, url)
-        )
-        listeners = [Socket(connect()) for _ in range(sessions)]
-        time.sleep(0.5)
-        used, start = cpu_seconds(process.pid), time.monotonic()
-        process.stdin.write(f"{messages}\n")
-        process.stdin.flush()
-        last = drain(listeners, messages, SECONDS)
-        used = cpu_seconds(process.pid) - used
-        lost, reordered = check(listeners, messages)
-        for listener in listeners:
-            listener.connection.close()
-    finally:
-        process.kill()
-        process.wait()
-    deliveries = sessions * messages
-    return {"lost": lost, "reordered": reordered, "per_s": deliveries / (last - start), "per_cpu_s": deliveries / used}
-
-
-if __name__ == "__main__":
-    # A process of its own, so that sending and reading do not wait for each other; the token comes by standard input.
-    asyncio.run(_send(sys.argv[1], sys.argv[2], sys.stdin.readline().strip(), int(sys.argv[3])))
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made

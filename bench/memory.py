@@ -1,18 +1,38 @@
-"""Resident memory: of a Beep that idles, and of each session that idles in it."""
+"""Resident memory: of a Beep that idles, and of each session that idles in it; and how fast it starts."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-from bench.measure import rss_mib
+from bench.beep import ENVIRONMENT
+from bench.measure import Figures, rss_mib
 from bench.sink import identify
+from tests.support.beep_process import BeepProcess
 
 
-def idle(world: dict[str, Any], pid: int, sessions: int) -> dict[str, float]:
-    """One run, on a Beep that was just started and filled by `beep demo`."""
-    before = rss_mib(pid)
-    opened = [identify(world["gateway"], world["users"][1]["token"]) for _ in range(sessions)]
-    time.sleep(1)
-    after = rss_mib(pid)
-    for session in opened:
-        session.connection.close()
-    return {"rss_mib": before, "kib_per_session": (after - before) * 1024 / sessions}
+def idle(folder: Path, sessions: Sequence[int]) -> Figures:
+    """One run: a start on no data, then one on the data of the first, then so many sessions."""
+    process = BeepProcess(folder / "data", env=ENVIRONMENT)
+    figures: Figures = {}
+    for name in ("first", "again"):
+        start = time.monotonic()
+        process.start()
+        figures[f"{name}_start_s"] = time.monotonic() - start
+        if name == "first":
+            figures["started_mib"] = rss_mib(process.pid)
+            world = process.demo()
+            figures["after_demo_mib"] = rss_mib(process.pid)
+            process.stop()
+    try:
+        # The first session loads the server for all that follow it.
+        opened = [identify(world["gateway"], world["users"][1]["token"])]
+        before = rss_mib(process.pid)
+        for count in sessions:
+            opened += [identify(world["gateway"], world["users"][1]["token"]) for _ in range(count + 1 - len(opened))]
+            time.sleep(1)
+            figures[f"kib_a_session_of_{count}"] = (rss_mib(process.pid) - before) * 1024 / count
+        for session in opened:
+            session.connection.close()
+    finally:
+        process.stop()
+    return figures

@@ -1,31 +1,52 @@
-"""Many WebSockets in one process that only reads: what arrived, in which order, and when the last of it did.
+"""Many WebSockets in one process that only reads: what arrived, in which order, and when.
 
-    python -m bench.sink URL SESSIONS FIRST    (reads the tokens, one a line, from standard input)
-
-Plain sockets and one epoll loop: the reader must cost less than the writer that is measured. Frames are kept as they
-come and checked after the clock has stopped.
+Plain sockets and one epoll loop, and a pause between two rounds of reading: the reader must cost less than the writer
+that is measured. What came is kept as it is and examined after the clock has stopped.
 """
 
 import base64
 import json
 import os
 import re
+import resource
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_MESSAGE: Final = re.compile(rb'"s":(\d+).*?"content":"(\d+) ')
 READ_BYTES: Final = 1 << 18
+PAUSE: Final = 0.004
+"""Seconds between two rounds. The kernel's buffers hold far more than comes in the meantime."""
+
+_MARK: Final = b'"t":"MESSAGE_CREATE"'
+# The author is the only object before the content.
+_MESSAGE: Final = re.compile(rb'\{"t":"MESSAGE_CREATE","s":(\d+),"op":0,"d":\{"id":"(\d+)"[^}]*\},"content":"(\d+) ')
+_STAMP: Final = re.compile(rb" T(\d{20});")
+_STAMP_BYTES: Final = 23
+
+
+class Incomplete(Exception):
+    """A message was lost, doubled or out of order: no figure of such a run means anything."""
 
 
 @dataclass
 class Socket:
+    """`sequence`: the last `s` that was examined; None: none yet."""
+
     connection: socket.socket
     received: bytearray = field(default_factory=bytearray)
-    frames: int = 0
+    messages: int = 0
+    sequence: int | None = None
+
+
+def allow_sockets(count: int) -> None:
+    """Raises the limit of open files, for this process and those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
 def open_websocket(url: str) -> socket.socket:
@@ -40,7 +61,9 @@ def open_websocket(url: str) -> socket.socket:
     )
     head = b""
     while b"\r\n\r\n" not in head:
-        head += connection.recv(1)
+        byte = connection.recv(1)
+        assert byte, f"closed in the handshake: {head!r}"
+        head += byte
     assert b" 101 " in head[:32], head
     return connection
 
@@ -64,42 +87,79 @@ def identify(url: str, token: str, intents: int = 1 << 0 | 1 << 9) -> Socket:
     return session
 
 
-def drain(sessions: list[Socket], expected: int, seconds: float) -> float:
-    """Reads until every session has `expected` messages. Returns time.monotonic() of the last byte."""
+def drain(sessions: Sequence[Socket], expected: int, seconds: float) -> float:
+    """Reads until every session has `expected` messages, or the time is up. Returns the CPU seconds that it took."""
+    selector = selectors.DefaultSelector()
+    for session in sessions:
+        session.connection.setblocking(False)
+        session.messages = 0
+        selector.register(session.connection, selectors.EVENT_READ, session)
+    waiting = len(sessions)
+    cpu, until = time.process_time(), time.monotonic() + seconds
+    while waiting and time.monotonic() < until:
+        for key, _ in selector.select(0.2):
+            if _read(key.data) and key.data.messages < expected:
+                continue
+            selector.unregister(key.fileobj)
+            waiting -= 1
+        time.sleep(PAUSE)
+    selector.close()
+    return time.process_time() - cpu
+
+
+def _read(session: Socket) -> bool:
+    """False at the end of the stream."""
+    data = session.connection.recv(READ_BYTES)
+    before = len(session.received)
+    session.received += data
+    # A mark may be cut in two by the end of a read.
+    session.messages += session.received.count(_MARK, max(0, before - len(_MARK) + 1))
+    return bool(data)
+
+
+def check(sessions: Sequence[Socket], expected: int, *, in_order: bool = True) -> None:
+    """Every session got every message once, in the order of the ids and with `s` rising by one; forgets them.
+
+    Args:
+        sessions: what `drain` has filled.
+        expected: messages, numbered from 0 in their contents.
+        in_order: the numbers rise too: one sender, one message after the other.
+
+    Raises:
+        Incomplete: or not.
+    """
+    for place, session in enumerate(sessions):
+        found = _MESSAGE.findall(session.received)
+        sequences, ids, numbers = ([int(match[group]) for match in found] for group in range(3))
+        first = session.sequence + 1 if session.sequence is not None else sequences[0] if sequences else 0
+        if sorted(numbers) != list(range(expected)):
+            lost = expected - len(set(numbers))
+            raise Incomplete(f"session {place}: {lost} lost, {len(numbers) - len(set(numbers))} doubled")
+        if sequences != list(range(first, first + expected)):
+            raise Incomplete(f"session {place}: s does not rise by one: {sequences[:20]}")
+        if (in_order and numbers != sorted(numbers)) or ids != sorted(ids):
+            raise Incomplete(f"session {place}: reordered")
+        session.sequence = sequences[-1]
+        session.received.clear()
+
+
+def latencies(sessions: Sequence[Socket], messages: int, seconds: float) -> list[float]:
+    """Reads without pausing; milliseconds from the time that stands in each message to its receipt."""
     selector = selectors.DefaultSelector()
     for session in sessions:
         session.connection.setblocking(False)
         selector.register(session.connection, selectors.EVENT_READ, session)
-    waiting = len(sessions)
-    last, until = time.monotonic(), time.monotonic() + seconds
-    marker = b'"t":"MESSAGE_CREATE"'
-    while waiting and time.monotonic() < until:
+    taken: list[float] = []
+    until = time.monotonic() + seconds
+    while len(taken) < len(sessions) * messages and time.monotonic() < until:
         for key, _ in selector.select(0.2):
-            session: Socket = key.data
-            try:
-                data = session.connection.recv(READ_BYTES)
-            except BlockingIOError:
-                continue
-            before = len(session.received)
-            session.received += data
-            # A marker may be cut in two by the end of a read.
-            session.frames += session.received.count(marker, max(0, before - len(marker) + 1))
-            last = time.monotonic()
-            if session.frames >= expected or not data:
-                selector.unregister(session.connection)
-                waiting -= 1
+            session = key.data
+            start = len(session.received)
+            if not _read(session):
+                raise Incomplete("a listener was closed")
+            now = time.monotonic_ns()
+            taken += [
+                (now - int(stamp)) / 1e6 for stamp in _STAMP.findall(session.received, max(0, start + 1 - _STAMP_BYTES))
+            ]
     selector.close()
-    return last
-
-
-def check(sessions: list[Socket], expected: int) -> tuple[int, int]:
-    """(lost, reordered) over all sessions: the message numbers must be 0 … expected-1, and `s` rise by one."""
-    lost = reordered = 0
-    for session in sessions:
-        found = [(int(s), int(number)) for s, number in _MESSAGE.findall(bytes(session.received))]
-        numbers = [number for _, number in found]
-        lost += expected - len(set(numbers))
-        reordered += numbers != sorted(numbers)
-        sequence = [s for s, _ in found]
-        reordered += sequence != list(range(sequence[0], sequence[0] + len(sequence))) if sequence else 0
-    return lost, reordered
+    return taken

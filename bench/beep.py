@@ -1,0 +1,33 @@
+"""The Beep that is measured: the real command, with what a benchmark must not run into set aside."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.beep_process import BeepProcess
+
+ENVIRONMENT: Final = {
+    # One user sends as fast as the machine can; sessions here never heartbeat.
+    "BEEP_RATE_LIMITS": "off",
+    "BEEP_HEARTBEAT_INTERVAL_MS": "3600000",
+}
+
+
+@contextmanager
+def running() -> Iterator[tuple[BeepProcess, dict[str, Any]]]:
+    """A started Beep, and what `beep demo` made in it."""
+    with scratch() as folder:
+        process = BeepProcess(folder / "data", env=ENVIRONMENT).start()
+        try:
+            yield process, process.demo()
+        finally:
+            process.stop()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory beside the project: /tmp is memory on many machines, where nothing ever waits for a disk."""
+    with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
+        yield Path(folder)
