@@ -15,11 +15,11 @@ class RateLimits(NamedTuple):
     """
 
     # Ten seconds: a bot that wakes up may do at once what it is allowed on average.
-    everything: Limit = Limit(requests=1500, seconds=10)
-    route: Limit = Limit(requests=500, seconds=10)
-    sends: Limit = Limit(requests=500, seconds=10)
+    everything: Limit = Limit(requests=3000, seconds=10)
+    route: Limit = Limit(requests=1000, seconds=10)
+    sends: Limit = Limit(requests=1000, seconds=10)
     server_creates: Limit = Limit(requests=30, seconds=60)
-    sign_up: Limit = Limit(requests=60, seconds=60)
+    sign_up: Limit = Limit(requests=120, seconds=60)
     bad_tokens: Limit = Limit(requests=300, seconds=60)
     unrouted: Limit = Limit(requests=300, seconds=60)
 
