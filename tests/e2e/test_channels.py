@@ -8,6 +8,7 @@ from tests.support.refusals import (
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
     UNKNOWN_CHANNEL,
+    UNKNOWN_INVITE,
     UNKNOWN_MEMBER,
     UNKNOWN_OVERWRITE,
     UNKNOWN_ROLE,
@@ -73,6 +74,25 @@ async def test_a_channel_manager_orders_channels_and_puts_them_into_a_category(w
     assert (channels[first]["position"], channels[first]["parent_id"]) == (2, None)
 
 
+@pytest.mark.story("SRV-13", "CHT-02")
+async def test_a_category_leaves_its_channels_behind_and_a_channel_takes_its_invitations_along(world: World) -> None:
+    await world.everyone(VIEWER)
+    category = await world.channel("projects", type=4)
+    inside = await world.channel("inside", parent_id=category)
+    code = (await world.owner.ok("POST", f"/channels/{inside}/invites", {}))["code"]
+    session = await world.connect(world.member)
+
+    await world.owner.ok("DELETE", f"/channels/{category}")
+    assert (await session.wait_for("CHANNEL_DELETE"))["id"] == category
+    moved = await session.wait_for("CHANNEL_UPDATE", lambda channel: channel["id"] == inside)
+    assert moved["parent_id"] is None
+
+    await world.owner.ok("DELETE", f"/channels/{inside}")
+    await session.wait_for("CHANNEL_DELETE", lambda channel: channel["id"] == inside)
+    assert await world.stranger.refused("POST", f"/invites/{code}", {}) == UNKNOWN_INVITE
+    assert await channels_of(world, world.owner) == {world.channel_id}
+
+
 @pytest.mark.story("SRV-13", "SRV-15", "CHT-03")
 async def test_a_channel_viewer_lists_the_channels_that_they_see(world: World) -> None:
     able, unable, stranger = await world.cast(FINE_GRAINED_ROLES["channel viewer"])
@@ -93,6 +113,7 @@ async def test_a_channel_viewer_lists_the_channels_that_they_see(world: World) -
 
 @pytest.mark.story("SRV-15", "CHT-12")
 async def test_a_channel_viewer_lists_the_messages(world: World) -> None:
+    """To search them is CHT-07."""
     able, unable, stranger = await world.cast(FINE_GRAINED_ROLES["channel viewer"])
     sent = await world.owner.send(world.channel_id, "written before")
     messages = f"{world.channel_path}/messages"

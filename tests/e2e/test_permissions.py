@@ -200,6 +200,18 @@ async def test_a_message_sender_sends_and_edits_their_own(world: World) -> None:
     assert await able.refused("PATCH", f"{messages}/{sent['id']}", {"content": "and"}) == MISSING_PERMISSIONS
 
 
+@pytest.mark.story("SRV-16")
+async def test_an_embed_needs_a_right_of_its_own(world: World) -> None:
+    await world.everyone(VIEWER)
+    sends = FINE_GRAINED_ROLES["message sender"]
+    able, unable, _ = await world.cast(sends, unable_lacks=P.EMBED_LINKS)
+    messages, embeds = f"{world.channel_path}/messages", {"embeds": [{"title": "a title"}]}
+    await able.ok("POST", messages, embeds)
+    sent = await unable.send(world.channel_id, "plain")
+    assert await unable.refused("POST", messages, embeds) == MISSING_PERMISSIONS
+    assert await unable.refused("PATCH", f"{messages}/{sent['id']}", embeds) == MISSING_PERMISSIONS
+
+
 @pytest.mark.story("SRV-17")
 async def test_a_message_manager_deletes_and_pins_anybodys_message_and_sends(world: World) -> None:
     await world.everyone(VIEWER)

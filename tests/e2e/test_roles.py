@@ -4,7 +4,7 @@ import pytest
 
 from services.common.permissions import Permission
 from tests.support.api import Api
-from tests.support.refusals import INVALID_FORM, MISSING_PERMISSIONS, UNKNOWN_MEMBER, UNKNOWN_ROLE
+from tests.support.refusals import INVALID_FORM, MISSING_ACCESS, MISSING_PERMISSIONS, UNKNOWN_MEMBER, UNKNOWN_ROLE
 from tests.support.roles import FINE_GRAINED_ROLES, NOTHING, SENDER, VIEWER
 from tests.support.world import NOBODYS_ID, World, assert_hidden
 
@@ -149,6 +149,20 @@ async def test_nobody_gives_what_is_not_there_or_to_who_is_not_there(world: Worl
     member = f"{world.path}/members/{world.member.user_id}"
     assert await able.refused("PUT", f"{member}/roles/{NOBODYS_ID}") == UNKNOWN_ROLE
     assert await able.refused("PUT", f"{world.path}/members/{world.stranger.user_id}/roles/{role}") == UNKNOWN_MEMBER
+
+
+@pytest.mark.story("SRV-10", "GTW-02")
+async def test_what_a_role_let_its_holders_see_goes_with_the_role(world: World) -> None:
+    role = await world.role("insider", NOTHING, world.member)
+    overwrite = f"{world.channel_path}/permissions/{role}"
+    await world.owner.ok("PUT", overwrite, {"type": 0, "allow": str(int(VIEWER))})
+    session = await world.connect(world.member)
+    await world.member.ok("GET", world.channel_path)
+
+    await world.owner.ok("DELETE", f"{world.path}/roles/{role}")
+    assert await world.member.refused("GET", world.channel_path) == MISSING_ACCESS
+    assert (await session.wait_for("CHANNEL_DELETE"))["id"] == world.channel_id
+    assert (await world.owner.ok("GET", world.channel_path))["permission_overwrites"] == []
 
 
 @pytest.mark.story("SRV-10", "GTW-02")

@@ -8,6 +8,7 @@ from tests.support.refusals import (
     MISSING_PERMISSIONS,
     OWNER_CANNOT_LEAVE,
     UNKNOWN_CHANNEL,
+    UNKNOWN_INVITE,
     UNKNOWN_SERVER,
 )
 from tests.support.roles import FINE_GRAINED_ROLES, VIEWER, all_rights_but
@@ -68,6 +69,28 @@ async def test_anybody_finds_a_public_server_and_joins_it_without_asking(world: 
     # Joining twice is no error and makes nobody a member twice.
     assert (await world.stranger.ok("PUT", join(public["id"])))["approximate_member_count"] == 2
     await world.owner.ok("DELETE", f"/guilds/{public['id']}")
+
+
+@pytest.mark.story("SOC-10")
+async def test_a_public_server_is_found_by_a_part_of_its_name_or_description(world: World) -> None:
+    tag = world.server_id
+    chess = {"name": f"Chess {tag}", "description": "openings and endgames"} | PUBLIC
+    garden = {"name": "Gardening", "description": f"roses, tomatoes and {tag}"} | PUBLIC
+    secret = {"name": f"Secret Chess {tag}"}
+    ids = [(await world.owner.ok("POST", "/guilds", form))["id"] for form in (chess, garden, secret)]
+
+    async def found(query: str, **page: object) -> list[str]:
+        answer = await world.stranger.ok("GET", "/api/beep/v1/servers/public", params={"query": query} | page)
+        return [server["id"] for server in answer]
+
+    assert await found(f"cHESS {tag}") == [ids[0]]
+    assert await found(f"tomatoes and {tag}") == [ids[1]]
+    assert await found(tag) == ids[:2]
+    assert await found(tag, limit=1) == ids[:1]
+    assert await found(tag, limit=1, after=ids[0]) == ids[1:2]
+    assert await found(f"checkers {tag}") == []
+    for server_id in ids:
+        await world.owner.ok("DELETE", f"/guilds/{server_id}")
 
 
 @pytest.mark.story("SOC-09")
@@ -158,6 +181,7 @@ async def test_a_server_manager_changes_the_settings(world: World) -> None:
 async def test_only_the_owner_deletes_the_server(world: World) -> None:
     administrator, unable, stranger = await world.cast(Permission.ADMINISTRATOR)
     session = await world.connect(world.member)
+    invite = await world.owner.ok("POST", f"{world.channel_path}/invites", {})
     assert await administrator.refused("DELETE", world.path) == MISSING_PERMISSIONS
     assert await unable.refused("DELETE", world.path) == MISSING_PERMISSIONS
     await assert_hidden(stranger, "DELETE", world.path)
@@ -167,6 +191,7 @@ async def test_only_the_owner_deletes_the_server(world: World) -> None:
     for former in (world.owner, world.member, administrator):
         await assert_hidden(former, "GET", world.path)
         assert await former.refused("GET", world.channel_path) == UNKNOWN_CHANNEL
+    assert await stranger.refused("POST", f"/invites/{invite['code']}", {}) == UNKNOWN_INVITE
 
 
 @pytest.mark.story("SRV-20")
