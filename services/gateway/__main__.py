@@ -17,7 +17,7 @@ from services.gateway.config import DATABASE, REPLAY_FILE, Settings
 from services.gateway.connection import Connection
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.hub import Hub
-from services.gateway.lane import LaneTools
+from services.gateway.news import LaneTools
 from services.gateway.ready import Sessions, Stubs
 from services.gateway.recent import RecentDispatches
 from services.gateway.recovery import recover

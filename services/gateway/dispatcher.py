@@ -14,7 +14,8 @@ import msgspec
 from services.common.bus import Bus, HistoryLost, Record, Subscription
 from services.gateway.domain.close_codes import CloseCode
 from services.gateway.domain.intents import wants
-from services.gateway.lane import SERVER_JOINED, Lane, LaneTools
+from services.gateway.lane import SERVER_JOINED, Lane
+from services.gateway.news import LaneTools
 from services.gateway.session import Session
 from services.gateway.store.replay_file import ReplayFile
 
@@ -92,16 +93,16 @@ class Dispatcher:
     def follow_user(self, user_id: int) -> None:
         self._subscription.add(user_shard(user_id))
 
-    def open_lane(self, server_id: int) -> Lane:
-        """A lane that keeps what comes in from now on, until it is begun."""
+    def open_lane(self, server_id: int) -> tuple[Lane, int]:
+        """A lane that keeps what comes in from now on, until it is begun; and the offset behind which that is."""
         lane = Lane(server_id, self, self._tools, stopped=True)
         lanes = self._lanes.get(server_id)
-        if lanes is None:
-            self._lanes[server_id] = [lane]
-            self._subscription.add(server_shard(server_id))
-        else:
+        if lanes is not None:
             lanes.append(lane)
-        return lane
+            return lane, self.received
+        self._lanes[server_id] = [lane]
+        self._subscription.add(server_shard(server_id))
+        return lane, self._bus.head()
 
     def restored_lane(self, server_id: int) -> Lane:
         """The lane of sessions of an earlier process. Only before `begin`."""

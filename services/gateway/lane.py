@@ -15,24 +15,16 @@ import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final, Protocol
 
-from services.common.bus import Audience, Bus, Envelope, Record
-from services.common.clock import Clock
-from services.common.errors import BeepError
-from services.gateway.domain.audience import TOLD_BEFORE, View, affected, gained, is_gone, lost, may_receive
+from services.common.bus import Audience, Envelope, Record
+from services.gateway.domain.audience import TOLD_BEFORE, View, affected, is_gone, may_receive
 from services.gateway.domain.frames import Dispatch
 from services.gateway.domain.intents import needed_intent, wants
-from services.gateway.hub import Hub
-from services.gateway.recent import RecentDispatches
+from services.gateway.news import Attendance, LaneTools, News
 from services.gateway.session import Session
-from services.gateway.store.ports import SessionStore, StoredView, ViewChange
-from services.gateway.tasks import Tasks
-from services.gateway.views import Snapshots, Views, is_missing, until_answered
-from services.wire.channel import channel_object
-from services.wire.encoding import encode
-from services.wire.server import UnavailableGuild
+from services.gateway.store.ports import StoredView, ViewChange
+from services.gateway.views import until_answered
 
 logger = logging.getLogger(__name__)
 
@@ -45,42 +37,12 @@ SERVER_JOINED: Final = "SERVER_JOINED"
 _NOBODY: Final[tuple[Session, ...]] = ()
 
 
-class Attendance:
-    """What one session sees of one server."""
-
-    __slots__ = ("since", "version", "view")
-
-    def __init__(self, view: View, version: int, since: int) -> None:
-        self.view = view
-        self.version = version
-        """Events of the server's state up to this version were in its GUILD_CREATE."""
-        self.since = since
-        """It follows the server behind this offset of the bus."""
-
-    def stored(self, told: tuple[int, ...] = (), *, gone: bool = False) -> StoredView:
-        return StoredView(tuple(self.view.channel_ids), self.view.permissions, self.version, self.since, told, gone)
-
-
 @dataclass(frozen=True, slots=True)
 class _Change:
     session: Session
     view: View | None
     """None: no longer a member."""
     told: tuple[Dispatch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneTools:
-    """What lanes share."""
-
-    hub: Hub
-    bus: Bus
-    recent: RecentDispatches
-    views: Views
-    snapshots: Snapshots
-    store: SessionStore
-    tasks: Tasks
-    clock: Clock
 
 
 class Keeper(Protocol):
@@ -268,7 +230,7 @@ class Lane:
             session: None if is_gone(access, session.user_id, views.keys()) else views[session.user_id]
             for session, _ in concerned
         }
-        news = _News(self, envelope)
+        news = News(self.server_id, envelope, self._tools)
         for session, attendance in concerned:
             news.add(attendance, new[session])
         await news.publish()
@@ -317,98 +279,3 @@ class Lane:
             session.servers.discard(self.server_id)
         else:
             attendance.view = change.view
-
-
-class _News:
-    """What a change tells sessions of its own accord: channels that they gained or lost, a server that they left.
-
-    The same for everybody whom it concerns, so each piece is published once, whatever the number of sessions. Its
-    event id follows from its cause: published again after a crash, it is the same event.
-    """
-
-    def __init__(self, lane: Lane, cause: Envelope) -> None:
-        self._lane = lane
-        self._tools = lane._tools
-        self._cause = cause
-        self._left = False
-        self._gained: set[int] = set()
-        self._lost: set[int] = set()
-        self._dispatches: dict[tuple[str, int], Dispatch] = {}
-
-    def add(self, attendance: Attendance, new: View | None) -> None:
-        if new is None:
-            self._left = True
-        else:
-            told_by_event = self._told_by_event(attendance)
-            self._gained |= gained(attendance.view, new, told_by_event=told_by_event)
-            self._lost |= lost(attendance.view, new, told_by_event=told_by_event)
-
-    def _told_by_event(self, attendance: Attendance) -> int:
-        """The channel of which the event itself tells this session."""
-        if self._cause.type == "CHANNEL_DELETE":
-            return self._cause.channel_id
-        # An event that was in the GUILD_CREATE already is not delivered, though authz may have learned of it later.
-        is_delivered = self._cause.state_version > attendance.version
-        return self._cause.channel_id if self._cause.type == "CHANNEL_CREATE" and is_delivered else 0
-
-    async def publish(self) -> None:
-        bodies: dict[tuple[str, int], bytes] = {}
-        server_id = self._lane.server_id
-        if self._left and self._cause.type != "GUILD_DELETE":
-            bodies["GUILD_DELETE", server_id] = encode(UnavailableGuild(id=str(server_id)))
-        for channel_id in sorted(self._lost):
-            # Discord sends the whole channel; to somebody who may no longer see it, its id has to do.
-            bodies["CHANNEL_DELETE", channel_id] = b'{"id":"%d","guild_id":"%d","type":0}' % (channel_id, server_id)
-        if self._gained:
-            bodies.update(await self._created())
-        if not bodies:
-            return
-        envelopes = [self._envelope(name, channel_id, body) for (name, channel_id), body in bodies.items()]
-        offsets = await until_answered(lambda: self._tools.bus.publish(envelopes), self._tools.clock)
-        for (key, body), offset in zip(bodies.items(), offsets, strict=True):
-            dispatch = self._tools.recent.recall(offset)
-            if dispatch is None:
-                dispatch = Dispatch(key[0], body, offset)
-                self._tools.recent.remember(dispatch)
-            self._dispatches[key] = dispatch
-
-    def between(self, session: Session, attendance: Attendance, new: View | None) -> tuple[Dispatch, ...]:
-        """What this session is to be told, in order."""
-        keys: list[tuple[str, int]] = []
-        if new is None:
-            keys.append(("GUILD_DELETE", self._lane.server_id))
-        else:
-            old, told = attendance.view, self._told_by_event(attendance)
-            keys += [("CHANNEL_DELETE", channel_id) for channel_id in sorted(lost(old, new, told_by_event=told))]
-            keys += [("CHANNEL_CREATE", channel_id) for channel_id in sorted(gained(old, new, told_by_event=told))]
-        return tuple(
-            self._dispatches[key] for key in keys if key in self._dispatches and wants(session.intents, key[0])
-        )
-
-    async def _created(self) -> dict[tuple[str, int], bytes]:
-        try:
-            snapshot = await self._tools.snapshots.get(self._lane.server_id)
-        except BeepError as error:
-            if is_missing(error):
-                return {}
-            raise
-        return {
-            ("CHANNEL_CREATE", channel.id): encode(channel_object(channel))
-            for channel in snapshot.state.channels
-            if channel.id in self._gained
-        }
-
-    def _envelope(self, name: str, object_id: int, body: bytes) -> Envelope:
-        return Envelope(
-            event_id=derived_id(self._cause.event_id, name, object_id),
-            shard=f"gateway:{self._lane.server_id}",
-            type=name,
-            body=body,
-            audience=Audience.NONE,
-            server_id=self._lane.server_id,
-        )
-
-
-def derived_id(*cause: object) -> int:
-    """An event id that the same cause always gives: 63 bits, so that a clash with another is out of the question."""
-    return int.from_bytes(blake2b(repr(cause).encode(), digest_size=8).digest(), "big") >> 1

@@ -27,7 +27,8 @@ from services.gateway.domain.close_codes import CloseCode
 from services.gateway.domain.frames import Dispatch, Identify, Resume
 from services.gateway.domain.intents import wants
 from services.gateway.domain.replay import NOT_REPLAYABLE, missed
-from services.gateway.lane import Attendance, Lane, LaneTools, derived_id
+from services.gateway.lane import Lane
+from services.gateway.news import Attendance, LaneTools, derived_id
 from services.gateway.session import Session
 from services.gateway.store.ports import StoredSession, StoredView, ViewChange
 from services.gateway.store.replay_file import ReplayFile
@@ -180,7 +181,7 @@ class Sessions:
 
     def _open_lane(self, session: Session, server_id: int) -> tuple[Lane, int]:
         session.servers.add(server_id)
-        return self.dispatcher.open_lane(server_id), self.dispatcher.received
+        return self.dispatcher.open_lane(server_id)
 
     async def _show(self, session: Session, server_id: int, lane: Lane, since: int) -> None:
         """Send GUILD_CREATE and let the lane go; GUILD_DELETE if the user is no longer a member."""

@@ -4,7 +4,7 @@ import logging
 
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.domain.replay import recorded_after
-from services.gateway.lane import Attendance, LaneTools
+from services.gateway.news import Attendance, LaneTools
 from services.gateway.session import Session
 from services.gateway.store.ports import SessionStore, StoredSession, StoredView
 from services.gateway.store.replay_file import ReplayFile

@@ -12,6 +12,12 @@ from typing import Any
 import msgspec
 from joserfc.jwk import OKPKey
 
+from beep.authz.v1 import authz_service_pb2
+from beep.authz.v1.authz_service_pb2_grpc import (
+    AuthzServiceServicer,
+    AuthzServiceStub,
+    add_AuthzServiceServicer_to_server,
+)
 from beep.messages.v1 import messages_service_pb2
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
 from beep.servers.v1 import channels_service_pb2, members_service_pb2, roles_service_pb2, servers_service_pb2
@@ -30,11 +36,12 @@ from services.common.auth import InternalTokens, Principal, PrincipalKind, curre
 from services.common.bus import Audience, Envelope
 from services.common.bus_sqlite import SqliteBus
 from services.common.clock import Clock
-from services.common.errors import Unauthenticated
+from services.common.errors import Unauthenticated, Unavailable
 from services.common.rpc import RpcServer
 from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
 from services.gateway.config import DATABASE, REPLAY_FILE, Settings
+from services.gateway.store.replay_file import ReplayFile, boot_id
 from services.messages import __main__ as messages
 from services.servers import __main__ as servers
 from tests.support.clock import ManualClock
@@ -74,6 +81,22 @@ class Users(UsersServiceServicer, TokensServiceServicer, BotsServiceServicer):
         return User(id=user_id, username=f"user{user_id}", bot=user_id in self.bots)
 
 
+class Authz(AuthzServiceServicer):
+    """The real authz as the gateway reaches it, or does not."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self.answers = True
+
+    async def ComputeAudience(
+        self, request: authz_service_pb2.ComputeAudienceRequest, context: Any
+    ) -> authz_service_pb2.ComputeAudienceResponse:
+        if not self.answers:
+            raise Unavailable("DOWN")
+        answer: authz_service_pb2.ComputeAudienceResponse = await self._real.ComputeAudience(request)
+        return answer
+
+
 class Client(GatewayClient):
     """What earlier connections of this client got does not count for a new one, not even before its first frame."""
 
@@ -97,6 +120,10 @@ class World:
         self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
         self.rpc = {name: RpcServer(name, self._tokens) for name in SERVICES}
         self._gateway: AsyncExitStack | None = None
+        service = Principal(PrincipalKind.SERVICE, service="gateway")
+        self.authz = Authz(AuthzServiceStub(self.rpc["authz"].in_process_channel(service)))
+        self._authz_of_gateway = RpcServer("authz", self._tokens)
+        add_AuthzServiceServicer_to_server(self.authz, self._authz_of_gateway)
         self._lives = 0
 
     async def start(self) -> None:
@@ -120,13 +147,19 @@ class World:
             await self._gateway.aclose()
             self._gateway = None
 
-    async def kill_gateway(self) -> None:
-        """Start another gateway from what a process that was killed right now would have left."""
+    async def kill_gateway(self, *, watermark: int | None = None) -> None:
+        """Start another gateway from what a process that was killed right now would have left.
+
+        `watermark`: as if a lane had stood since that offset, so that everything behind it is read again.
+        """
         self._lives += 1
         remains = self._data.parent / f"life-{self._lives}"
         remains.mkdir()
         for name in (DATABASE, f"{DATABASE}-wal", REPLAY_FILE):
             shutil.copyfile(self._data / name, remains / name)
+        if watermark is not None:
+            with closing(ReplayFile(remains / REPLAY_FILE, boot=boot_id(), epoch=self.bus.epoch)) as replay:
+                replay.watermark = watermark
         await self.stop_gateway()
         self._data = remains
         await self.start_gateway()
@@ -210,6 +243,8 @@ class World:
     def runtime(self, name: str) -> Runtime:
         identity = Principal(PrincipalKind.SERVICE, service=name)
         peers = {peer: server.in_process_channel(identity) for peer, server in self.rpc.items()}
+        if name == "gateway":
+            peers["authz"] = self._authz_of_gateway.in_process_channel(identity)
         return Runtime(self._data, self.clock, self._tokens, self.bus, self.rpc[name], peers)
 
 

@@ -1,12 +1,14 @@
 """IDENTIFY, READY, GUILD_CREATE, and what comes behind them."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from services.common.clock import SystemClock
 from services.common.permissions import Permission
 from services.gateway.domain.intents import Intent
-from tests.integration.gateway.harness import ANN, BOB, OWNER, World, contents, settled, until_content
+from tests.integration.gateway.harness import ANN, BOB, OWNER, World, contents, running_world, settled, until_content
 
 
 async def test_ready_names_the_user_and_its_servers_when_a_client_identifies(world: World) -> None:
@@ -201,7 +203,7 @@ async def test_channel_and_server_are_taken_back_once_when_deleted(world: World)
         assert [event["t"] for event in ann.dispatches] == ["READY", "GUILD_CREATE", "CHANNEL_DELETE", "GUILD_DELETE"]
 
 
-async def test_two_hundred_revokes_leak_nothing_when_somebody_posts_right_after(world: World) -> None:
+async def test_sixty_revokes_leak_nothing_when_somebody_posts_right_after(world: World) -> None:
     server_id, _ = await world.create_server()
     await world.join(ANN, server_id)
     room = await world.create_channel(server_id)
@@ -215,3 +217,24 @@ async def test_two_hundred_revokes_leak_nothing_when_somebody_posts_right_after(
         await until_content(owner, "shown 59")
         assert contents(ann) == [f"shown {number}" for number in range(60)]
         assert len(contents(owner)) == 120
+
+
+async def test_lane_stands_and_other_servers_go_on_when_nobody_can_say_who_sees_what(data_dir: Path) -> None:
+    async with running_world(data_dir, SystemClock()) as world:
+        server_id, channel_id = await world.create_server()
+        other_id, other_channel_id = await world.create_server()
+        await world.join(ANN, server_id)
+        await world.join(ANN, other_id)
+        room = await world.create_channel(server_id)
+        async with world.client(ANN) as ann:
+            world.authz.answers = False
+            await world.overwrite_everyone(server_id, room, deny=Permission.VIEW_CHANNEL)
+            await world.send(room, "hidden")
+            await world.send(channel_id, "late")
+            await world.send(other_channel_id, "elsewhere")
+            await until_content(ann, "elsewhere")
+            assert contents(ann) == ["elsewhere"]
+            world.authz.answers = True
+            await until_content(ann, "late")
+            assert contents(ann) == ["elsewhere", "late"]
+            assert [channel["id"] for channel in ann.of_kind("CHANNEL_DELETE")] == [str(room)]

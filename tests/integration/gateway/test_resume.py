@@ -62,6 +62,29 @@ async def test_session_goes_on_when_the_process_was_killed(world: World) -> None
         await client.close()
 
 
+async def test_nothing_is_doubled_when_what_was_dispatched_is_read_again(world: World) -> None:
+    first, first_channel = await world.create_server()
+    await world.join(ANN, first)
+    async with world.client(OWNER) as owner:
+        await world.send(first_channel, "before")
+        await until_content(owner, "before")
+    async with world.client(ANN) as ann:
+        await world.until_stored(1)
+        await world.send(first_channel, "one")
+        room = await world.create_channel(first)
+        await world.overwrite_everyone(first, room, deny=Permission.VIEW_CHANNEL)
+        await world.send(first_channel, "two")
+        await until_content(ann, "two")
+        told = [event["t"] for event in ann.dispatches]
+        await world.kill_gateway(watermark=0)
+        ann.url = world.url
+        assert await ann.resume()
+        await world.send(first_channel, "three")
+        await until_content(ann, "three")
+        assert contents(ann) == ["one", "two", "three"]
+        assert [event["t"] for event in ann.dispatches] == [*told, "RESUMED", "MESSAGE_CREATE"]
+
+
 async def test_what_was_published_while_no_gateway_ran_is_replayed_when_it_comes_back(world: World) -> None:
     server_id, channel_id = await world.create_server()
     await world.join(ANN, server_id)
