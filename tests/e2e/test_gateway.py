@@ -177,10 +177,11 @@ async def test_what_changes_while_ready_is_built_arrives_exactly_once(world: Wor
     for session in sessions:
         await session.wait_for_message(last_message)
         await session.wait_for("CHANNEL_CREATE", lambda channel: channel["id"] == last_channel)
-        (server,) = [body for body in session.of_kind("GUILD_CREATE") if body["id"] == world.server_id]
-        told = [channel["id"] for channel in server["channels"]]
-        told += [channel["id"] for channel in session.of_kind("CHANNEL_CREATE")]
-        assert sorted(told) == sorted(channels)
+        shown = {channel["id"] for channel in (await session.wait_for_server(world.server_id))["channels"]}
+        created = [channel["id"] for channel in session.of_kind("CHANNEL_CREATE")]
+        assert len(created) == len(set(created)), "a channel came twice"
+        assert not shown & set(created), "a channel that was shown came again"
+        assert shown | set(created) == channels
         received = [message["id"] for message in session.of_kind("MESSAGE_CREATE")]
         assert received == sent[-len(received) :]
         assert len(received) >= len(sent) - acknowledged_by_ready

@@ -25,7 +25,7 @@ class Audience:
         opened = await asyncio.gather(*(world.connect(getattr(world, name), **options) for name in NAMES))
         return cls(world, dict(zip(NAMES, opened, strict=True)), square)
 
-    async def told(self, kind: str, **fields: Any) -> dict[str, int]:
+    async def told(self, kind: str, /, **fields: Any) -> dict[str, int]:
         """How often each of those who were told of such an event was told, by name; the others are left out.
 
         Messages' events come in the order of their writes, so whoever has the one that is sent here has, or never
@@ -41,6 +41,6 @@ class Audience:
         counts = {name: len(self.events(name, kind, **fields)) for name in self.sessions}
         return {name: count for name, count in counts.items() if count}
 
-    def events(self, name: str, kind: str, **fields: Any) -> list[Any]:
+    def events(self, name: str, kind: str, /, **fields: Any) -> list[Any]:
         """The bodies of the events of this kind that `name` has got, with these values in them."""
         return [body for body in self.sessions[name].of_kind(kind) if fields.items() <= body.items()]
