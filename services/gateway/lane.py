@@ -203,19 +203,27 @@ class Lane:
             envelope = record.envelope
             before = self._recipients(record) if envelope.type in TOLD_BEFORE else _NOBODY
             self._deliver(before, [self._tools.recent.of(record)])
+            told = self._told_early(envelope)
             changes = await self._changes(envelope)
             await self._save_all(changes)
             for change in changes:
                 self._tell(change, record.offset)
             self._audiences.clear()
             if envelope.type not in TOLD_BEFORE:
-                self._deliver(self._recipients(record), [self._tools.recent.of(record)])
+                recipients = [session for session in self._recipients(record) if session not in told]
+                self._deliver(recipients, [self._tools.recent.of(record)])
         except Exception:
             # Nothing that asking again would mend. A lane that stood for ever would be a silent gap.
             logger.exception("gateway_lane_failed server_id=%d", self.server_id)
             self._keeper.lose(self)
         else:
             self._go_on()
+
+    def _told_early(self, envelope: Envelope) -> Collection[Session]:
+        """Who knows this new channel already: authz had it before its event came, when an earlier one was applied."""
+        if envelope.type != "CHANNEL_CREATE":
+            return _NOBODY
+        return {s for s, attendance in self.sessions.items() if envelope.channel_id in attendance.view.channel_ids}
 
     async def _changes(self, envelope: Envelope) -> list[_Change]:
         access = envelope.access
@@ -234,10 +242,11 @@ class Lane:
         for session, attendance in concerned:
             news.add(attendance, new[session])
         await news.publish()
+        shown = {session: news.shown(view) for session, view in new.items()}
         return [
-            _Change(session, new[session], news.between(session, attendance, new[session]))
+            _Change(session, shown[session], news.between(session, attendance, shown[session]))
             for session, attendance in concerned
-            if new[session] != attendance.view
+            if shown[session] != attendance.view
         ]
 
     async def _save_all(self, changes: Collection[_Change]) -> None:

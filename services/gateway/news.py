@@ -105,6 +105,13 @@ class News:
                 self._tools.recent.remember(dispatch)
             self._dispatches[key] = dispatch
 
+    def shown(self, new: View | None) -> View | None:
+        """The view without channels that nobody can be told of yet: their own events are still to come."""
+        if new is None or not self._gained & new.channel_ids:
+            return new
+        untold = {c for c in self._gained & new.channel_ids if ("CHANNEL_CREATE", c) not in self._dispatches}
+        return View(new.channel_ids - untold, new.permissions) if untold else new
+
     def between(self, session: Session, attendance: Attendance, new: View | None) -> tuple[Dispatch, ...]:
         """What this session is to be told, in order."""
         keys: list[tuple[str, int]] = []

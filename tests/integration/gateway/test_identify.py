@@ -69,6 +69,21 @@ async def test_events_during_ready_arrive_once_when_the_server_changes_meanwhile
         await client.close()
 
 
+async def test_channel_is_told_once_when_authz_knows_of_it_before_its_event(world: World) -> None:
+    server_id, channel_id = await world.create_server()
+    async with world.client(OWNER) as client:
+        # While the first event is being applied, authz learns of the second channel.
+        world.authz.answers = False
+        first, second = [str(await world.create_channel(server_id, name)) for name in ("first", "second")]
+        # The lane that asks again, beside the hub that keeps time.
+        await world.clock.until_sleeping(2)
+        world.authz.answers = True
+        world.clock.advance(1)
+        await world.send(channel_id, "end")
+        await until_content(client, "end")
+        assert sorted(channel["id"] for channel in client.of_kind("CHANNEL_CREATE")) == [first, second]
+
+
 async def test_intents_keep_events_away_when_they_were_not_asked_for(world: World) -> None:
     server_id, channel_id = await world.create_server()
     async with world.client(OWNER, intents=Intent.GUILDS) as client:
