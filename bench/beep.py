@@ -1,5 +1,8 @@
 """The Beep that is measured: the real command, with what a benchmark must not run into set aside."""
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,3 +34,11 @@ def scratch() -> Iterator[Path]:
     """A directory beside the project: /tmp is memory on many machines, where nothing ever waits for a disk."""
     with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
         yield Path(folder)
+
+
+def demo(url: str) -> dict[str, Any]:
+    """What `beep demo` makes in a Beep that is no `BeepProcess`."""
+    command = [sys.executable, "-m", "services.cli", "demo", "--json", "--url", url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made

@@ -1,17 +1,14 @@
 """One channel, many sessions: what a delivery costs the gateway, beside what it costs those who do nothing else."""
 
-import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final
 
-from bench.beep import ENVIRONMENT, scratch
+from bench.beep import ENVIRONMENT, demo, scratch
 from bench.measure import Figures, cpu_seconds
 from bench.sender import sending
 from bench.sink import Socket, check, drain, identify, open_websocket
@@ -62,9 +59,10 @@ def contenders(sessions: int) -> Iterator[dict[str, Contender]]:
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
         made: dict[str, Contender] = {}
-        gateway = stack.enter_context(_with_environment("bench.fed_gateway", str(folder)))
+        os.environ.update(ENVIRONMENT)
+        gateway = stack.enter_context(Writer("bench.fed_gateway", str(folder)))
         url = gateway.read_line().strip()
-        world = _demo(url)
+        world = demo(url)
         gateway.write_line(f"{world['server_id']} {world['channel_id']}")
         made["gateway"] = Contender(gateway, partial(identify, world["gateway"], world["users"][1]["token"]), sessions)
         raw = stack.enter_context(Writer("bench.peers", "raw", str(sessions)))
@@ -91,20 +89,3 @@ def compare(made: dict[str, Contender], messages: int) -> Figures:
     figures["backlog_to_raw_together"] = figures[f"gateway_{TOGETHER}"] / figures[f"raw_{TOGETHER}"]
     figures["backlog_to_broadcast"] = figures[f"gateway_{TOGETHER}"] / figures[f"broadcast_{TOGETHER}"]
     return figures
-
-
-def _with_environment(*arguments: str) -> Writer:
-    os.environ.update(ENVIRONMENT)
-    return Writer(*arguments)
-
-
-def _demo(url: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "services.cli", "demo", "--json", "--url", url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    made: dict[str, Any] = json.loads(done.stdout)
-    return made

@@ -17,11 +17,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from bench.frames import CONTENT
+
 READ_BYTES: Final = 1 << 18
 PAUSE: Final = 0.004
 """Seconds between two rounds. The kernel's buffers hold far more than comes in the meantime."""
 
-_MARK: Final = b'"t":"MESSAGE_CREATE"'
+# The end of every content: when it is there, so is all of the frame that is examined.
+_MARK: Final = CONTENT.split()[-1].encode()
 # The author is the only object before the content.
 _MESSAGE: Final = re.compile(rb'\{"t":"MESSAGE_CREATE","s":(\d+),"op":0,"d":\{"id":"(\d+)"[^}]*\},"content":"(\d+) ')
 _STAMP: Final = re.compile(rb" T(\d{20});")
