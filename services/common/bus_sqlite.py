@@ -65,6 +65,7 @@ _MAX_BUFFERED_ENTRIES: Final = 4_096
 _MAX_BUFFERED_BYTES: Final = 16 << 20
 _TRIM_SECONDS: Final = 60.0
 _TRIM_CHUNK: Final = 1_000
+_RETRY_SECONDS: Final = 0.5
 
 _encode_json: Final = msgspec.json.Encoder().encode
 
@@ -190,6 +191,10 @@ class SqliteBus:
         """For subscriptions: it is closed."""
         self._subscriptions.discard(subscription)
 
+    async def pause(self, seconds: float) -> None:
+        """For subscriptions: before the log is read again."""
+        await self._clock.sleep(seconds)
+
     def _deliver(self, record: Record) -> None:
         self._head = record.offset
         for subscription in self._by_shard.get(record.envelope.shard, ()):
@@ -283,30 +288,41 @@ class SqliteSubscription:
         self._buffered_bytes = 0
 
     async def _read_on(self) -> list[Record]:
-        """One page of the log; live again when it was the last one.
+        """One page of the log; live again when it reaches to what the buffer has.
 
-        What is published while the page is being read goes to the buffer (we are live in the meantime), so the last
-        page and the buffer overlap and nothing falls between them.
+        What is published while the page is being read goes to the buffer (we are live in the meantime). The page may
+        have some of it too, but not of a shard that was added meanwhile: so of what is behind the head at the start,
+        only the buffer counts.
         """
         horizon, start = self._bus.head(), self._position
         self._behind = False
         complete = False
         try:
-            page = await self._bus.read(self._since, self._position, _PAGE)
-            complete = len(page) < _PAGE
+            page = await self._page()
+            complete = len(page) < _PAGE or page[-1].offset > horizon
         finally:
             if not complete:
                 self._position = start  # the buffer may have overflowed meanwhile and moved it
                 self._behind = True
                 self._buffer.clear()
                 self._buffered_bytes = 0
-        if page:
-            self._position = page[-1].offset
-        if complete and not self._behind:
-            self._position = max(self._position, horizon)
-            self._buffer = [record for record in self._buffer if record.offset > self._position]
+        # Also when the buffer has overflowed: then the next page begins where this one ends.
+        self._position = max(start, horizon) if complete else page[-1].offset
         # Shards may have come and gone during the read, and came after what the page says of them.
-        return [record for record in page if record.offset > self._since.get(record.envelope.shard, record.offset)]
+        return [
+            record
+            for record in page
+            if record.offset <= horizon and record.offset > self._since.get(record.envelope.shard, record.offset)
+        ]
+
+    async def _page(self) -> list[Record]:
+        """Raises HistoryLost. Any other failure is the disk's, and waiting for it loses nothing."""
+        while True:
+            try:
+                return await self._bus.read(self._since, self._position, _PAGE)
+            except Unavailable as error:
+                _log.warning("bus_read_failed error=%s", error)
+                await self._bus.pause(_RETRY_SECONDS)
 
     async def _arrival(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,16 @@ class InterruptedBus(SqliteBus):
 
     publish_before_read: list[Envelope]
     publish_after_read: list[Envelope]
+    at_read: Callable[[], None] = staticmethod(lambda: None)
+    failures = 0
     hang = False
 
     async def read(self, shards: Collection[str], after: int, limit: int) -> list[Record]:
+        shards = list(shards)
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("STORE_OVERLOADED")
+        self.at_read()
         before, self.publish_before_read = self.publish_before_read, []
         behind, self.publish_after_read = self.publish_after_read, []
         for envelope in before:
@@ -87,6 +94,34 @@ async def test_entry_is_delivered_once_when_it_is_both_in_the_page_and_in_the_bu
     assert await receive(subscription, 3) == [1, 2, 3]
     await bus.publish([event(4)])
     assert await receive(subscription, 1) == [4]
+
+
+@pytest.mark.parametrize("backlog", [1, 255, 256, 300])
+async def test_entry_of_a_shard_that_is_added_while_the_log_is_read_is_not_lost(
+    bus: InterruptedBus, backlog: int
+) -> None:
+    await bus.publish([event(number) for number in range(1, backlog + 1)])
+    subscription = bus.subscribe(["server:1"], after=0)
+    bus.at_read = lambda: subscription.add("server:2")
+    bus.publish_before_read = [event(9_000, "server:2"), event(9_001)]
+    assert await receive(subscription, backlog + 2) == [*range(1, backlog + 1), 9_000, 9_001]
+    await bus.publish([event(9_002, "server:2")])
+    assert await receive(subscription, 1) == [9_002]
+
+
+async def test_subscriber_goes_on_when_the_log_could_not_be_read_for_a_while(path: Path) -> None:
+    clock = ManualClock()
+    bus = await InterruptedBus.open(path, clock)
+    bus.publish_before_read, bus.publish_after_read, bus.failures = [], [], 2
+    await bus.publish([event(1)])
+    subscription = bus.subscribe(["server:1"], after=0)
+    consumer = asyncio.ensure_future(receive(subscription, 2))
+    await bus.publish([event(2)])
+    for _ in range(2):
+        await clock.until_sleeping(2)
+        clock.advance(1)
+    assert await consumer == [1, 2]
+    await bus.close()
 
 
 async def test_subscriber_loses_nothing_when_its_buffer_overflows_in_a_read_that_is_cancelled(
