@@ -1,6 +1,7 @@
 """Password hashes: argon2id (RFC 9106), in a bounded pool of threads."""
 
 import asyncio
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -15,6 +16,10 @@ MAX_WAITING: Final = 32
 """Past this many hashes at work or waiting, a request is refused: each takes some 20 ms of CPU."""
 
 
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_OWN_MAPPING_BYTES: Final = 4 << 20
+
 T = TypeVar("T")
 
 
@@ -24,6 +29,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         """`hasher`: argon2's cost; by default OWASP's (Password Storage Cheat Sheet), one thread per hash."""
         self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        _give_back_large_blocks()
         self._decoy = self._hasher.hash("decoy")
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="argon2")
         self._waiting = 0
@@ -54,3 +60,16 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._waiting -= 1
+
+
+def _give_back_large_blocks() -> None:
+    """Make the allocator return a hash's 19 MiB to the system when the hash is done.
+
+    glibc raises its threshold for that to whatever was freed last, and from then on each worker would keep its 19 MiB
+    for ever (mallopt(3)). It costs a hash a third more time, to get its pages anew. Other C libraries lack this call, and the need for it.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _OWN_MAPPING_BYTES)
+        # To set one of the two freezes both; this is the ratio that glibc keeps by itself.
+        mallopt(_M_TRIM_THRESHOLD, 2 * _OWN_MAPPING_BYTES)
