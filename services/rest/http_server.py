@@ -5,13 +5,18 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.rest import errors
+
 HEADER_BYTES: Final = 64 * 1024
+HEADER_SECONDS: Final = 10
 CONNECTIONS: Final = 4096
 # All clients of a gateway come back at once.
 BACKLOG: Final = 4096
@@ -22,25 +27,67 @@ WebSocketFactory = Callable[[], asyncio.Protocol]
 
 
 class _BoundedHeaders(HttpToolsProtocol):
-    """llhttp takes a request's line and headers of any length; this ends the connection past `HEADER_BYTES`."""
+    """uvicorn takes a request's line and headers of any length, and waits for them for ever: whoever sends half of them
+    would keep one of `CONNECTIONS`. This ends the connection past `HEADER_BYTES` or `HEADER_SECONDS`, and says why as
+    every other refusal does."""
 
     _in_headers = True
     _header_bytes = 0
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._in_headers:
             self._header_bytes += len(data)
+            self._await_headers()
         super().data_received(data)
         if self._in_headers and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
-            self.send_400_response("Request header fields too large.")
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self._await_headers()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        self._stop_waiting()
         self._in_headers, self._header_bytes = False, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_headers = True
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def _await_headers(self) -> None:
+        # From their first byte on, not from their last: a byte at a time gets nobody more time.
+        if self._patience is None:
+            self._patience = self.loop.call_later(HEADER_SECONDS, self._lose_patience)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        body = msgspec.json.encode(errors.plain(status).body)
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), len(body), body)
+        )
+        self.transport.close()
 
 
 class _EmbeddedServer(uvicorn.Server):

@@ -17,6 +17,7 @@ from services.common.bus_sqlite import SqliteBus
 from services.common.clock import SystemClock
 from services.common.rpc import RpcServer
 from services.common.runtime import Runtime
+from services.rest import http_server
 from services.rest.__main__ import build
 from services.rest.config import Settings
 from services.rest.http_server import HEADER_BYTES
@@ -118,7 +119,36 @@ async def test_body_is_counted_though_its_length_is_not_told(served: tuple[int, 
 async def test_endless_headers_are_cut_off(served: tuple[int, Upstream]) -> None:
     answer = await raw(served[0], b"GET / HTTP/1.1\r\nx-long: " + b"a" * (HEADER_BYTES + 1))
 
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert answer.endswith(b'{"message":"431: Request Header Fields Too Large","code":0}')
+
+
+@pytest.mark.parametrize(
+    ("beginning", "begun"),
+    [(b"", b""), (b"GET / HTTP/1.1\r\nho", b""), (b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /", b'"serving"')],
+)
+async def test_half_a_request_and_then_silence_ends_the_connection(
+    served: tuple[int, Upstream], monkeypatch: pytest.MonkeyPatch, beginning: bytes, begun: bytes
+) -> None:
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.05)
+    answer = await raw(served[0], beginning)
+
+    assert begun in answer
+    assert answer.endswith(b'{"message":"408: Request Timeout","code":0}')
+
+
+async def test_connection_is_kept_between_requests(
+    served: tuple[int, Upstream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served[0])
+    for _ in range(2):
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        # Longer than a client may take for its headers: between requests it may be silent.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.1)
+    writer.close()
 
 
 @pytest.mark.parametrize(
