@@ -75,6 +75,9 @@ async def test_the_burst_check_turns_red_when_beep_acknowledges_before_it_commit
 @pytest.mark.story("ACC-05", "GTW-05")
 async def test_tokens_and_sessions_hold_when_beep_comes_back_at_another_port(beep: BeepProcess, demo: Demo) -> None:
     listener = await demo.connect(demo.owner)
+    # A session can be resumed from the moment it is stored, which is just behind its last GUILD_CREATE.
+    before = await demo.sender.send(demo.channel_id, "before the move")
+    await listener.wait_for("MESSAGE_CREATE", lambda message: message["id"] == before["id"])
     beep.kill()
     await listener.closed()
     beep.port = 0
