@@ -8,7 +8,7 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.frames import CloseCode as WebSocketCode
 from websockets.frames import Frame
@@ -45,6 +45,8 @@ from services.gateway.session import Session
 
 # What is read at once is parsed in slices, so that a flood is noticed before all of it has been.
 _SLICE: Final = 4096
+# No library splits what it sends; and empty fragments would count against no other limit.
+_MAX_FRAGMENTS: Final = 64
 API_VERSION: Final = "10"
 # Closing with one of these, a client says that it will not resume.
 _FAREWELL: Final = frozenset({WebSocketCode.NORMAL_CLOSURE, WebSocketCode.GOING_AWAY})
@@ -83,6 +85,7 @@ class Connection(asyncio.Protocol):
         "_compressor",
         "_fragments",
         "_hub",
+        "_lost",
         "_requests",
         "_settings",
         "_transport",
@@ -106,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._settings = settings
         self._websocket = _WebSocket(max_size=GATEWAY_FRAME_BYTES)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._lost = False
         self._compressor: Any = None
         self._fragments: list[bytes] = []
         self.conversation: Conversation | None = None
@@ -145,6 +149,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         received = self._websocket.close_rcvd
+        self._lost = True
         self._stop()
         self._hub.disconnected(self, for_good=received is not None and received.code in _FAREWELL)
 
@@ -168,7 +173,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def closed(self) -> bool:
-        return self._websocket.eof_sent
+        """Nothing can be written any more: the gateway has hung up, or the socket is gone."""
+        return self._lost or self._websocket.eof_sent
 
     @property
     def compresses(self) -> bool:
@@ -264,7 +270,9 @@ class Connection(asyncio.Protocol):
             identify_timeout=self._settings.identify_timeout,
         )
         self.deadline = self.conversation.deadline
-        asked = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
+        # Cut by hand: the parsers of whole URLs raise for some that HTTP lets through.
+        query = request.path.partition("?")[2]
+        asked = {key: values[0] for key, values in parse_qs(query).items()}
         if asked.get("v", API_VERSION) != API_VERSION:
             self.hang_up(CloseCode.INVALID_API_VERSION)
         elif asked.get("encoding", "json") != "json":
@@ -284,6 +292,9 @@ class Connection(asyncio.Protocol):
             data: bytes = bytes(frame.data)
             if not frame.fin or self._fragments:
                 self._fragments.append(data)
+                if len(self._fragments) > _MAX_FRAGMENTS:
+                    self.hang_up(CloseCode.DECODE_ERROR)
+                    return
                 if not frame.fin:
                     return
                 data = b"".join(self._fragments)

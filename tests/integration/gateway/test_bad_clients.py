@@ -70,7 +70,15 @@ async def test_flood_closes_its_connection_and_no_other(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "code"), [("?v=6", 4012), ("?v=10&encoding=etf", 4002), ("?v=10&compress=unheard-of", None)]
+    ("query", "code"),
+    [
+        ("?v=6", 4012),
+        ("?v=10&encoding=etf", 4002),
+        ("?v=10&compress=unheard-of", None),
+        ("?v=%ff", 4012),
+        ("/[", None),
+        ("/[::1/?v=6", 4012),
+    ],
 )
 async def test_url_is_refused_when_it_asks_for_what_is_not_spoken(world: World, query: str, code: int | None) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
@@ -172,3 +180,21 @@ async def test_half_a_handshake_is_dropped_when_the_rest_does_not_come(data_dir:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
         writer.transport.abort()
+
+
+async def test_message_is_refused_when_it_comes_in_fragments_without_end(world: World) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    _, size = await reader.readexactly(2)
+    await reader.readexactly(size)
+    # An empty text frame that is not the last, and then nothing but empty continuations (RFC 6455 §5.4).
+    writer.write(b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * 200)
+    opcode, size = await reader.readexactly(2)
+    assert opcode == 0x88
+    assert int.from_bytes((await reader.readexactly(size))[:2], "big") == 4002
+    writer.close()
+    await writer.wait_closed()
