@@ -1,6 +1,5 @@
 """One channel, many sessions: what a delivery costs the gateway, beside what it costs those who do nothing else."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -59,8 +58,7 @@ def contenders(sessions: int) -> Iterator[dict[str, Contender]]:
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
         made: dict[str, Contender] = {}
-        os.environ.update(ENVIRONMENT)
-        gateway = stack.enter_context(Writer("bench.fed_gateway", str(folder)))
+        gateway = stack.enter_context(Writer("bench.fed_gateway", str(folder), environment=ENVIRONMENT))
         url = gateway.read_line().strip()
         world = demo(url)
         gateway.write_line(f"{world['server_id']} {world['channel_id']}")

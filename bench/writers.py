@@ -5,10 +5,11 @@ out  "0.4711"    the CPU seconds that took, of all threads of this process
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Self
 
 # Long enough for what a loop or a transport still holds back; idle time costs no CPU.
@@ -33,9 +34,13 @@ async def obey(write: Callable[[range, int], Awaitable[None]]) -> None:
 class Writer:
     """The process, seen from the benchmark."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
 
     def read_line(self) -> str:
