@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,11 +14,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.errors import UserError
+from services.cli.next_steps import DEFAULT_URL, demo_command, next_steps
 
 # Each command imports what it runs: `beep mail` must not load a whole server.
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Beep: a chat backend."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -25,7 +30,22 @@ errors = Console(stderr=True, highlight=False)
 DataOption = Annotated[Path, typer.Option("--data", help="Where Beep keeps everything.")]
 UrlOption = Annotated[str, typer.Option("--url", help="The running Beep.")]
 DEFAULT_DATA = Path("data")
-DEFAULT_URL = "http://127.0.0.1:8080"
+STATE_STYLES = {"ok": "green", "failed": "red", "not running": "yellow"}
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"beep {version('beep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def beep(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Beep: a self-hosted chat backend that speaks Discord's v10 API."""
 
 
 @app.command()
@@ -37,7 +57,7 @@ def up(
         str, typer.Option(envvar="BEEP_PUBLIC_URL", help="How clients reach it, when that is not http://HOST:PORT.")
     ] = "",
     rpc: Annotated[
-        str, typer.Option(envvar="BEEP_RPC", help="How its services call each other: inprocess or grpc.")
+        Literal["inprocess", "grpc"], typer.Option(envvar="BEEP_RPC", help="How its services call each other.")
     ] = "inprocess",
 ) -> None:
     """Serve Beep: every part in this one process, nothing else to install."""
@@ -46,20 +66,16 @@ def up(
     from services.cli.logs import configure_logging
     from services.cli.up import Addresses, UpSettings, serve
 
-    if rpc not in ("inprocess", "grpc"):
-        raise UserError(f"BEEP_RPC is {rpc!r}; it must be inprocess or grpc.")
-    transport: Literal["inprocess", "grpc"] = "grpc" if rpc == "grpc" else "inprocess"
-
     def announce(addresses: Addresses) -> None:
         typer.echo("Beep is ready. Ctrl-C stops it.")
         typer.echo(f"  API      {addresses.api}")
         typer.echo(f"  Gateway  {addresses.gateway}")
         typer.echo(f"  Data     {data}")
-        typer.echo(f"Try it, in another terminal: {sys.argv[0]} demo --url {addresses.url}")
+        typer.echo(f"Try it, in another terminal: {demo_command(addresses.url)}")
         sys.stdout.flush()
 
     configure_logging(os.environ.get("BEEP_LOG", "warning"))
-    settings = UpSettings(data=data.absolute(), host=host, port=port, public_url=public_url.rstrip("/"), rpc=transport)
+    settings = UpSettings(data=data.absolute(), host=host, port=port, public_url=public_url.rstrip("/"), rpc=rpc)
     uvloop.run(serve(settings, announce))
 
 
@@ -77,26 +93,7 @@ def demo(
     if as_json:
         typer.echo(json.dumps(made))
         return
-    owner, sender, guest = made["users"]
-    people = Table("who", "username", "e-mail", "password", box=None, pad_edge=False)
-    for who, user in (("owner", owner), ("may view and send", sender), ("has no role", guest)):
-        people.add_row(who, user["username"], user["email"], user["password"])
-    console.print(
-        f"Made the server {made['server_id']} with the channel {made['channel_id']}, three people and a bot.\n"
-    )
-    console.print(people)
-    console.print("\nStart the example bot, which answers !ping:\n")
-    typer.echo(f"  export BEEP_API={made['api']} BEEP_GATEWAY={made['gateway']} BEEP_BOT_TOKEN={made['bot']['token']}")
-    typer.echo("  .venv/bin/pip install discord.py && .venv/bin/python examples/ping_bot.py")
-    console.print("\nThen say it, as the second of them:\n")
-    typer.echo(
-        f"  curl -H 'Authorization: Bearer {sender['token']}' --json '{{\"content\": \"!ping\"}}' "
-        f"{made['api']}/channels/{made['channel_id']}/messages"
-    )
-    console.print("\nand read the channel:\n")
-    typer.echo(
-        f"  curl -H 'Authorization: Bearer {sender['token']}' {made['api']}/channels/{made['channel_id']}/messages"
-    )
+    typer.echo(next_steps(made, client.url))
 
 
 @app.command()
@@ -104,21 +101,22 @@ def token(
     email: Annotated[str, typer.Argument(help="The e-mail address of the account.")],
     url: UrlOption = DEFAULT_URL,
     password: Annotated[
-        str, typer.Option(envvar="BEEP_PASSWORD", prompt=True, hide_input=True, help="Asked for when it is not given.")
-    ] = "",
+        str | None, typer.Option(envvar="BEEP_PASSWORD", help="Asked for when it is not given.", show_default=False)
+    ] = None,
 ) -> None:
     """Sign in as a person and print an access token, for curl and scripts."""
     from services.cli.client import BeepClient
 
     with BeepClient(url) as client:
-        typer.echo(client.sign_in(email, password))
+        # Asked for on standard error: standard output is the token alone.
+        typer.echo(client.sign_in(email, password or typer.prompt("Password", hide_input=True, err=True)))
 
 
 @app.command()
 def mail(
     data: DataOption = DEFAULT_DATA,
     to: Annotated[str, typer.Option(help="Only mails to this address.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Only so many.")] = 10,
 ) -> None:
     """Show the mails that Beep would have sent, newest first."""
     from services.common.clock import SystemClock
@@ -129,11 +127,9 @@ def mail(
         raise UserError(f"There is no mail under {data}. Is that the directory that `beep up --data` was given?")
     mails = asyncio.run(MailDirectory(folder, SystemClock()).list(to or None))
     if not mails:
-        console.print("No mail.")
+        typer.echo("No mail.")
     for one in mails[:limit]:
-        console.rule(escape(one.subject), align="left")
-        console.print(f"To:   {escape(one.to)}\nDate: {escape(one.date)}\n")
-        typer.echo(one.text)
+        typer.echo(f"Subject: {one.subject}\nTo:      {one.to}\nDate:    {one.date}\n\n{one.text.strip()}\n")
 
 
 @app.command()
@@ -141,13 +137,13 @@ def doctor(data: DataOption = DEFAULT_DATA, url: UrlOption = DEFAULT_URL) -> Non
     """Say what Beep would run on, and whether each part answers."""
     from services.cli.doctor import examine
 
-    findings = examine(data, url)
-    table = Table("part", "chosen", "state", box=None, pad_edge=False)
+    findings = examine(data, url.rstrip("/"), os.environ)
+    table = Table("part", "state", "chosen", "", box=None, pad_edge=False)
     for finding in findings:
-        state = "[green]ok[/]" if finding.ok else "[red]failed[/]"
-        table.add_row(finding.part, escape(finding.chosen), f"{state}  {escape(finding.detail)}")
+        state = f"[{STATE_STYLES[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.part, state, escape(finding.chosen), escape(finding.detail))
     console.print(table)
-    if not all(finding.ok for finding in findings):
+    if any(finding.state == "failed" for finding in findings):
         raise typer.Exit(1)
 
 
@@ -156,7 +152,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        errors.print(f"[red]beep:[/] {escape(str(error))}")
+        # A terminal wraps by itself; what is piped stays one line.
+        errors.print(f"[red]beep:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 
 

@@ -28,16 +28,20 @@ MAIL_WAIT_SECONDS: Final = 0.1
 _FORM_ACTION: Final = re.compile(r'<form[^>]*\baction="([^"]*)"', re.IGNORECASE)
 _HIDDEN_INPUT: Final = re.compile(r"<input[^>]*>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r'([\w-]+)="([^"]*)"')
+_ALERT: Final = re.compile(r'<p[^>]*\brole="alert"[^>]*>(.*?)</p>', re.DOTALL)
+_MAIN: Final = re.compile(r"<(?:main|body)[^>]*>(.*?)</(?:main|body)>", re.DOTALL)
 _LINK: Final = re.compile(r"https?://\S+")
 
 
 class BeepClient:
-    """One running Beep, by its public URL. Use it as a context manager."""
+    """One running Beep, by its public URL. Use it as a context manager. `transport`: instead of the network."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UserError(f"--url is http://HOST:PORT or https://HOST, not {url!r}.")
         self.url = url.rstrip("/")
         self.api = f"{self.url}/api/v10"
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, headers={"User-Agent": "beep-cli"})
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, headers={"User-Agent": "beep-cli"}, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -58,8 +62,8 @@ class BeepClient:
         options = {"headers": headers} if body is None else {"headers": headers, "json": body}
         response = self._send(method, target, **options)
         if response.is_error:
-            raise UserError(f"{method} {path} was refused with {response.status_code}: {response.text[:300]}")
-        return response.json() if response.content else None
+            raise UserError(f"{method} {path} was refused with {response.status_code}: {_page_text(response)}")
+        return self._json(response) if response.content else None
 
     def sign_up(self, email: str, username: str, password: str, global_name: str) -> None:
         """Registers an account and validates its address by the link in the local mail page."""
@@ -85,8 +89,12 @@ class BeepClient:
                 "code_challenge_method": "S256",
             }
         )
-        discovery = self._send("GET", f"{self.url}/identity/.well-known/openid-configuration").json()
-        page = self._send("GET", f"{discovery['authorization_endpoint']}?{query}")
+        discovery = self._json(self._send("GET", f"{self.url}/identity/.well-known/openid-configuration"))
+        try:
+            authorize, exchange = discovery["authorization_endpoint"], discovery["token_endpoint"]
+        except (KeyError, TypeError):
+            raise self._not_beep() from None
+        page = self._send("GET", f"{authorize}?{query}")
         action, fields = _login_form(page)
         answer = self._send("POST", action, data=fields | {"email": email, "password": password})
         location = answer.headers.get("location", "")
@@ -97,7 +105,7 @@ class BeepClient:
             raise UserError(f"Signing in as {email} failed: {callback.get('error_description', callback.get('error'))}")
         tokens = self._send(
             "POST",
-            discovery["token_endpoint"],
+            exchange,
             data={
                 "grant_type": "authorization_code",
                 "client_id": CLIENT_ID,
@@ -107,8 +115,8 @@ class BeepClient:
             },
         )
         if tokens.is_error:
-            raise UserError(f"Signing in as {email} failed: {tokens.text[:300]}")
-        access_token: str = tokens.json()["access_token"]
+            raise UserError(f"Signing in as {email} failed: {_page_text(tokens)}")
+        access_token: str = self._json(tokens)["access_token"]
         return access_token
 
     def _follow_validation_link(self, email: str) -> None:
@@ -120,7 +128,7 @@ class BeepClient:
                     f"{self.url}/mail answered {answer.status_code}. Only a Beep with the embedded mail directory "
                     "shows its mails, and only to its own machine."
                 )
-            links = [link for mail in answer.json() for link in _LINK.findall(mail["text"]) if "token=" in link]
+            links = [link for mail in self._json(answer) for link in _LINK.findall(mail["text"]) if "token=" in link]
             if links:
                 page, query = urlsplit(links[0]), parse_qs(urlsplit(links[0]).query)
                 confirmed = self._send("POST", f"{self.url}{page.path}", data={"token": query["token"][0]})
@@ -135,7 +143,18 @@ class BeepClient:
         try:
             return self._http.request(method, url, **options)
         except httpx.HTTPError as error:
-            raise UserError(f"No Beep answers at {self.url} ({error}). Start one with `beep up`.") from None
+            raise UserError(
+                f"No Beep answers at {self.url} ({error}). Start one with `beep up`, or name its --url."
+            ) from None
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError:
+            raise self._not_beep() from None
+
+    def _not_beep(self) -> UserError:
+        return UserError(f"What answers at {self.url} is not Beep. --url is the address that `beep up` printed.")
 
 
 def _s256(verifier: str) -> str:
@@ -154,4 +173,7 @@ def _login_form(page: httpx.Response) -> tuple[str, dict[str, str]]:
 
 
 def _page_text(page: httpx.Response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())[:300]
+    """What a page says: its alert if it has one, else its main part, without the mark-up."""
+    said = _ALERT.search(page.text) or _MAIN.search(page.text)
+    text = said[1] if said else page.text
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())[:300]

@@ -73,7 +73,7 @@ def fill(client: BeepClient) -> dict[str, Any]:
 
 
 def _person(client: BeepClient, username: str, global_name: str) -> Person:
-    email, password = f"{username}@example.com", secrets.token_urlsafe(12)
+    email, password = f"{username}@example.com", secrets.token_hex(8)
     client.sign_up(email, username, password, global_name)
     token = client.sign_in(email, password)
     user = client.call("GET", "/users/@me", token)

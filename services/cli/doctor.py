@@ -1,78 +1,199 @@
-"""`beep doctor`: what was chosen for each port, and whether it answers."""
+"""`beep doctor`: what was chosen for each part, and whether it answers.
 
+The parts that keep something are asked at their files, so that it says something before the first start and after a
+crash too; a Beep that runs is asked itself.
+"""
+
+import fcntl
 import os
 import sqlite3
+import stat
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import httpx
+import msgspec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from services.authz.config import DATABASE as AUTHZ_DATABASE
+from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
+from services.cli.errors import UserError
+from services.cli.settings import ServiceSettings
+from services.gateway.config import DATABASE as GATEWAY_DATABASE
+from services.messages.config import DATABASE as MESSAGES_DATABASE
+from services.servers.config import DATABASE as SERVERS_DATABASE
+from services.users.config import DATABASE as USERS_DATABASE
+from services.users.config import IDENTITY_DATABASE, IDENTITY_KEY, MAIL_DIRECTORY
 
 TIMEOUT_SECONDS: Final = 2.0
-# FTS5 and the upsert syntax that the stores use.
-SQLITE_NEEDED: Final = (3, 35)
+PYTHON_NEEDED: Final = (3, 11)
+# STRICT tables and RETURNING, which the stores use.
+SQLITE_NEEDED: Final = (3, 37)
+NOT_YET: Final = "made at the first start"
+
+_STORES: Final = (
+    ("users", "SQLite", USERS_DATABASE),
+    ("identity", "embedded OpenID provider", IDENTITY_DATABASE),
+    ("servers", "SQLite", SERVERS_DATABASE),
+    ("messages", "SQLite", MESSAGES_DATABASE),
+    ("authz", "embedded relation engine", AUTHZ_DATABASE),
+    ("bus", "in process, SQLite log", BUS_DATABASE),
+    ("gateway", "SQLite", GATEWAY_DATABASE),
+)
+
+State = Literal["ok", "failed", "not running"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """`detail` says what to do about a part whose state is `failed`."""
+
     part: str
     chosen: str
-    ok: bool
+    state: State = "ok"
     detail: str = ""
 
 
-def examine(data: Path, url: str) -> list[Finding]:
+class _Readiness(msgspec.Struct):
+    """What `GET /readyz` answers."""
+
+    status: str
+    parts: dict[str, str]
+
+
+def examine(data: Path, url: str, environment: Mapping[str, str]) -> list[Finding]:
     """Looks at this machine, at the data directory and at the Beep that may run at `url`. Changes nothing."""
-    return [_python(), _sqlite(), _data(data), *_adapters(data), *_running(url)]
+    findings = [_python(), _sqlite(), _settings(environment), _data(data)]
+    if not data.exists() or os.access(data, os.R_OK | os.X_OK):
+        findings += [_store(part, chosen, data / file) for part, chosen, file in _STORES]
+        findings += [_key("internal key", data / INTERNAL_KEY), _key("identity key", data / IDENTITY_KEY)]
+        findings += [_mail(data / MAIL_DIRECTORY)]
+    return [*findings, *_running(data, url)]
 
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        "python", version, sys.version_info >= (3, 11), "" if sys.version_info >= (3, 11) else "3.11 is needed"
-    )
+    if sys.version_info < PYTHON_NEEDED:
+        return Finding("python", version, "failed", "3.11 or newer is needed")
+    return Finding("python", version)
 
 
 def _sqlite() -> Finding:
-    connection = sqlite3.connect(":memory:")
-    options = {row[0] for row in connection.execute("PRAGMA compile_options")}
-    connection.close()
-    missing = [] if "ENABLE_FTS5" in options else ["built without FTS5"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        options = {row[0] for row in connection.execute("PRAGMA compile_options")}
     if sqlite3.sqlite_version_info < SQLITE_NEEDED:
-        missing.append("too old")
-    return Finding("sqlite", sqlite3.sqlite_version, not missing, ", ".join(missing))
+        return Finding("sqlite", sqlite3.sqlite_version, "failed", "3.37 or newer is needed")
+    if "ENABLE_FTS5" not in options:
+        return Finding("sqlite", sqlite3.sqlite_version, "failed", "it was built without FTS5, which search needs")
+    return Finding("sqlite", sqlite3.sqlite_version)
+
+
+def _settings(environment: Mapping[str, str]) -> Finding:
+    # Names only: what is set may be a secret.
+    chosen = ", ".join(sorted(name for name in environment if name.startswith("BEEP_"))) or "defaults"
+    url = environment.get("BEEP_PUBLIC_URL", "http://127.0.0.1")
+    try:
+        ServiceSettings.from_environment(environment, url=url.rstrip("/"), gateway_url="ws://127.0.0.1")
+    except UserError as error:
+        return Finding("settings", chosen, "failed", str(error))
+    return Finding("settings", chosen)
 
 
 def _data(data: Path) -> Finding:
-    place = data if data.exists() else data.absolute().parent
-    if not os.access(place, os.W_OK | os.X_OK):
-        return Finding("data", str(data), False, f"{place} cannot be written by this user")
     if not data.exists():
-        return Finding("data", str(data), True, "will be made at the first start")
+        ancestor = next(parent for parent in data.absolute().parents if parent.exists())
+        if not os.access(ancestor, os.W_OK | os.X_OK):
+            return Finding("data", str(data), "failed", f"{ancestor} cannot be written by this user")
+        return Finding("data", str(data), "ok", NOT_YET)
+    if not data.is_dir():
+        return Finding("data", str(data), "failed", "this is a file; --data names a directory")
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("data", str(data), "failed", "cannot be written by this user")
+    if _is_open_to_others(data) and (exposed := sorted(_files_open_to_others(data))):
+        return Finding("data", str(data), "failed", f"others can read {exposed[0].name}: chmod -R go= {data}")
     size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
-    return Finding("data", str(data), True, f"{size / 2**20:.1f} MiB")
+    return Finding("data", str(data), "ok", f"{size / 2**20:.1f} MiB")
 
 
-def _adapters(data: Path) -> list[Finding]:
-    embedded = (
-        ("store", f"SQLite, one file a service in {data}"),
-        ("bus", f"in process, log in {data / 'bus.db'}"),
-        ("decisions", f"embedded relation engine, facts in {data / 'authz.db'}"),
-        ("identity", f"embedded OpenID provider, accounts in {data / 'identity.db'}"),
-        ("mail", f"a directory, {data / 'mail'} (see `beep mail`)"),
-    )
-    return [Finding(part, chosen, True) for part, chosen in embedded]
+def _is_open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
-def _running(url: str) -> list[Finding]:
+def _files_open_to_others(data: Path) -> Iterator[Path]:
+    return (path for path in data.iterdir() if path.is_file() and path.name != LOCK and _is_open_to_others(path))
+
+
+def _store(part: str, kind: str, file: Path) -> Finding:
+    chosen = f"{kind}: {file.name}"
+    if not file.exists():
+        return Finding(part, chosen, "ok", NOT_YET)
+    # Without its log the file is at rest: read as immutable, it is left without one.
+    at_rest = not file.with_name(f"{file.name}-wal").exists()
+    address = f"{file.absolute().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=TIMEOUT_SECONDS)
-        parts = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        return [Finding("running", url, False, f"nothing answers ({type(error).__name__}); start it with `beep up`")]
-    services = parts.get("parts", {}) if isinstance(parts, dict) else {}
+        with closing(sqlite3.connect(address, uri=True, timeout=TIMEOUT_SECONDS)) as connection:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+    except sqlite3.Error as error:
+        return Finding(part, chosen, "failed", f"{error}; restore it from a backup")
+    return Finding(part, chosen, "ok", f"opens, {tables} tables")
+
+
+def _key(part: str, file: Path) -> Finding:
+    chosen = f"{file.parent.name}/{file.name}"
+    if not file.exists():
+        return Finding(part, chosen, "ok", NOT_YET)
+    if _is_open_to_others(file):
+        return Finding(part, chosen, "failed", f"others can read it: chmod 600 {file}")
+    try:
+        load_pem_private_key(file.read_bytes(), password=None)
+    except OSError as error:
+        return Finding(part, chosen, "failed", f"{error.strerror}")
+    except (ValueError, TypeError):
+        return Finding(part, chosen, "failed", "this is not a private key; restore it from a backup")
+    return Finding(part, chosen, "ok", "readable by its owner only")
+
+
+def _mail(directory: Path) -> Finding:
+    chosen = f"a directory: {directory.name}"
+    if not directory.exists():
+        return Finding("mail", chosen, "ok", NOT_YET)
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("mail", chosen, "failed", "cannot be written by this user")
+    return Finding("mail", chosen, "ok", f"{sum(1 for _ in directory.glob('*.eml'))} mails, see `beep mail`")
+
+
+def _running(data: Path, url: str) -> list[Finding]:
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=TIMEOUT_SECONDS)
+    except httpx.ConnectError:
+        if _is_locked(data):
+            return [Finding("running", url, "failed", f"a Beep runs on {data}, but not here: name its --url")]
+        return [Finding("running", url, "not running", "start it with `beep up`, or name its --url")]
+    except httpx.HTTPError as error:
+        return [Finding("running", url, "failed", f"it does not answer ({type(error).__name__})")]
+    try:
+        readiness = msgspec.json.decode(answer.content, type=_Readiness)
+    except msgspec.DecodeError:
+        return [Finding("running", url, "failed", "what answers there is not Beep")]
     return [
-        Finding("running", url, answer.status_code == 200, str(parts.get("status", ""))),
-        *(Finding(f"  {name}", "", state == "serving", state) for name, state in services.items()),
+        Finding("running", url, "ok" if answer.status_code == 200 else "failed", readiness.status),
+        *(
+            Finding(f"  {name}", "", "ok" if health == "serving" else "failed", health)
+            for name, health in readiness.parts.items()
+        ),
     ]
+
+
+def _is_locked(data: Path) -> bool:
+    try:
+        with (data / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

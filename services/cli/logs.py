@@ -1,5 +1,6 @@
 """Logs: one JSON object a line on standard error, the event first."""
 
+import asyncio
 import logging
 import sys
 from typing import Any, Final
@@ -36,3 +37,11 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # At debug it writes frames, and with them tokens and what people say.
+    logging.getLogger("websockets").setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
+    logging.getLogger("uvicorn.error").addFilter(_is_no_interruption)
+
+
+def _is_no_interruption(record: logging.LogRecord) -> bool:
+    """Ctrl-C ends the requests that outlast its second of grace: uvicorn says so, and needs no stack trace for it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

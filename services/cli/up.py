@@ -5,36 +5,38 @@ BEEP_RPC=grpc over grpc.aio on the loopback. Nothing else differs between the tw
 """
 
 import asyncio
+import errno
 import fcntl
 import gc
+import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal, TypeVar
 
 from services.authz import __main__ as authz
+from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.errors import UserError
+from services.cli.settings import ServiceSettings
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Bus
 from services.common.bus_sqlite import SqliteBus
 from services.common.clock import Clock, SystemClock
+from services.common.errors import BeepError
 from services.common.rpc import Channel, RpcServer, grpc_channel
 from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
-from services.gateway.config import Settings as GatewaySettings
 from services.messages import __main__ as messages
-from services.messages.config import Settings as MessagesSettings
 from services.rest import __main__ as rest
-from services.rest.config import Settings as RestSettings
 from services.rest.http_server import listen
 from services.servers import __main__ as servers
-from services.servers.config import Settings as ServersSettings
 from services.users import __main__ as users
-from services.users.config import Settings as UsersSettings
+
+_log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1:0"
 
@@ -63,6 +65,8 @@ class Addresses:
 
 async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> None:
     """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers."""
+    # Also in a directory that was there before, what Beep writes is for its owner alone.
+    os.umask(0o077)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -83,14 +87,16 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
-        raise UserError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+        raise _cannot_listen(settings, error) from None
     addresses = _addresses(settings, listener.getsockname()[1])
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        chosen = _Chosen.from_environment(os.environ, addresses)
-        bus = await SqliteBus.open(settings.data / "bus.db", clock)
+        chosen = ServiceSettings.from_environment(os.environ, url=addresses.url, gateway_url=addresses.gateway)
+        with _starting("the bus", settings.data):
+            bus = await SqliteBus.open(settings.data / BUS_DATABASE, clock)
         stack.push_async_callback(bus.close)
-        tokens = InternalTokens(load_or_create_key(settings.data / "keys" / "internal.pem"), clock)
+        with _starting("the services", settings.data):
+            tokens = InternalTokens(load_or_create_key(settings.data / INTERNAL_KEY), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
         await host.start("authz", authz.build)
@@ -105,6 +111,13 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
         yield addresses
 
 
+def _cannot_listen(settings: UpSettings, error: OSError) -> UserError:
+    hint = ""
+    if error.errno == errno.EADDRINUSE:
+        hint = ' Stop what listens there, or choose another --port (make run ARGS="--port 9000"; 0: a free one).'
+    return UserError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.{hint}")
+
+
 def _addresses(settings: UpSettings, port: int) -> Addresses:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     # Bound to every address of the machine, it is reached from here by the loopback.
@@ -112,33 +125,6 @@ def _addresses(settings: UpSettings, port: int) -> Addresses:
     url = settings.public_url or f"http://{reached}:{port}"
     # The gateway is at the same address: http becomes ws, https becomes wss (RFC 6455 §3).
     return Addresses(url=url, api=f"{url}/api/v10", gateway=f"ws{url.removeprefix('http')}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The settings of each service."""
-
-    users: UsersSettings
-    servers: ServersSettings
-    messages: MessagesSettings
-    gateway: GatewaySettings
-    rest: RestSettings
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str], addresses: Addresses) -> Self:
-        try:
-            return cls(
-                UsersSettings.from_environment(environment, public_url=addresses.url),
-                ServersSettings.from_environment(environment),
-                MessagesSettings.from_environment(environment),
-                GatewaySettings.from_environment(environment, public_url=addresses.gateway),
-                # Bound already: where it listens is the listener's affair.
-                RestSettings.from_environment(environment, gateway_url=addresses.gateway, host="", port=0),
-            )
-        except ValueError as error:
-            raise UserError(f"A setting is wrong: {error}.") from None
-        except OSError as error:
-            raise UserError(f"A file that a setting names cannot be read: {error}.") from None
 
 
 class _Host:
@@ -167,7 +153,8 @@ class _Host:
             server=server,
             peers=peers,
         )
-        built = await self._stack.enter_async_context(build(runtime))
+        with _starting(name, self._settings.data):
+            built = await self._stack.enter_async_context(build(runtime))
         if self._settings.rpc == "grpc":
             listening, port = await server.listen(LOOPBACK)
             self._stack.push_async_callback(listening.stop, grace=1.0)
@@ -184,11 +171,24 @@ class _Host:
 
 
 @contextmanager
+def _starting(part: str, data: Path) -> Iterator[None]:
+    """Tells a person that a part will not start on this data: a damaged file, a full disk, a key that is none."""
+    try:
+        yield
+    except (BeepError, OSError, ValueError) as error:
+        _log.debug("cannot_start", exc_info=error, extra={"part": part})
+        reason = error.message if isinstance(error, BeepError) else str(error)
+        raise UserError(
+            f"Beep cannot start {part}: {reason.rstrip('.')}. See `beep doctor --data {data}`, and BEEP_LOG=debug."
+        ) from error
+
+
+@contextmanager
 def _exclusive(data: Path) -> Iterator[None]:
     """One Beep for one data directory: two would write the same files."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data / "lock").open("w")
+        lock = (data / LOCK).open("w")
     except OSError as error:
         raise UserError(f"The data directory {data} cannot be written: {error.strerror}.") from None
     with lock:

@@ -1,0 +1,40 @@
+"""The settings of every service in a `beep up`, from the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from services.cli.errors import UserError
+from services.gateway.config import Settings as GatewaySettings
+from services.messages.config import Settings as MessagesSettings
+from services.rest.config import Settings as RestSettings
+from services.servers.config import Settings as ServersSettings
+from services.users.config import Settings as UsersSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """One per service; authz has none."""
+
+    users: UsersSettings
+    servers: ServersSettings
+    messages: MessagesSettings
+    gateway: GatewaySettings
+    rest: RestSettings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, url: str, gateway_url: str) -> Self:
+        """Raises UserError that names the setting which means nothing."""
+        try:
+            return cls(
+                UsersSettings.from_environment(environment, public_url=url),
+                ServersSettings.from_environment(environment),
+                MessagesSettings.from_environment(environment),
+                GatewaySettings.from_environment(environment, public_url=gateway_url),
+                # Bound already: where it listens is the listener's affair.
+                RestSettings.from_environment(environment, gateway_url=gateway_url, host="", port=0),
+            )
+        except ValueError as error:
+            raise UserError(f"A setting is wrong: {error}.") from None
+        except OSError as error:
+            raise UserError(f"A file that a setting names cannot be read: {error}.") from None

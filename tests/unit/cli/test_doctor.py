@@ -1,0 +1,131 @@
+"""What `beep doctor` finds out about a data directory, and that it leaves it as it was."""
+
+import fcntl
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.cli import doctor
+from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
+from services.cli.doctor import NOT_YET, Finding
+from services.common.auth import load_or_create_key
+
+# Nothing listens on the discard port of a machine of today.
+NOBODY = "http://127.0.0.1:9"
+
+
+def examine(data: Path, environment: dict[str, str] | None = None) -> dict[str, Finding]:
+    return {finding.part.strip(): finding for finding in doctor.examine(data, NOBODY, environment or {})}
+
+
+@pytest.fixture
+def private_data(data_dir: Path) -> Path:
+    data_dir.chmod(0o700)
+    return data_dir
+
+
+def make_bus(data: Path) -> Path:
+    file = data / BUS_DATABASE
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE entry (id INTEGER)")
+    return file
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, status: int, body: str) -> None:
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(status, text=body))
+
+
+def test_doctor_says_what_will_be_made_when_there_is_no_data(tmp_path: Path) -> None:
+    findings = examine(tmp_path / "none")
+    assert {findings[part].detail for part in ("data", "users", "bus", "internal key", "mail")} == {NOT_YET}
+    assert findings["running"].state == "not running"
+    assert not (tmp_path / "none").exists()
+
+
+def test_doctor_opens_each_store_and_leaves_no_file_behind(private_data: Path) -> None:
+    make_bus(private_data)
+    before = sorted(private_data.iterdir())
+    assert examine(private_data)["bus"] == Finding("bus", "in process, SQLite log: bus.db", "ok", "opens, 1 tables")
+    assert sorted(private_data.iterdir()) == before
+
+
+def test_doctor_reads_a_store_when_a_crash_left_its_log(private_data: Path) -> None:
+    file = make_bus(private_data)
+    with closing(sqlite3.connect(file)) as crashed:
+        crashed.execute("CREATE TABLE position (id INTEGER)")
+        crashed.commit()
+        assert file.with_name("bus.db-wal").exists()
+        assert examine(private_data)["bus"].detail == "opens, 2 tables"
+
+
+def test_doctor_fails_a_store_when_it_is_damaged(private_data: Path) -> None:
+    (private_data / BUS_DATABASE).write_bytes(b"this was a database once" * 50)
+    finding = examine(private_data)["bus"]
+    assert finding.state == "failed"
+    assert "not a database" in finding.detail
+
+
+def test_doctor_fails_a_key_when_others_can_read_it(private_data: Path) -> None:
+    load_or_create_key(private_data / INTERNAL_KEY)
+    assert examine(private_data)["internal key"].state == "ok"
+    (private_data / INTERNAL_KEY).chmod(0o640)
+    finding = examine(private_data)["internal key"]
+    assert (finding.state, "chmod 600" in finding.detail) == ("failed", True)
+
+
+def test_doctor_fails_a_key_when_it_is_none(private_data: Path) -> None:
+    load_or_create_key(private_data / INTERNAL_KEY)
+    (private_data / INTERNAL_KEY).write_text("lost")
+    assert examine(private_data)["internal key"].state == "failed"
+
+
+def test_doctor_fails_the_data_when_others_can_read_a_store(private_data: Path) -> None:
+    make_bus(private_data).chmod(0o644)
+    assert examine(private_data)["data"].state == "ok"
+    private_data.chmod(0o755)
+    finding = examine(private_data)["data"]
+    assert (finding.state, "bus.db" in finding.detail) == ("failed", True)
+
+
+def test_doctor_fails_the_data_when_it_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert examine(tmp_path / "file")["data"].state == "failed"
+
+
+def test_doctor_names_the_setting_when_it_means_nothing(tmp_path: Path) -> None:
+    finding = examine(tmp_path, {"BEEP_RATE_LIMITS": "sometimes", "HOME": "/"})["settings"]
+    assert (finding.chosen, finding.state) == ("BEEP_RATE_LIMITS", "failed")
+    assert "on or off" in finding.detail
+
+
+def test_doctor_shows_no_value_of_a_setting(tmp_path: Path) -> None:
+    assert "hunter2" not in repr(doctor.examine(tmp_path, NOBODY, {"BEEP_PASSWORD": "hunter2"}))
+
+
+def test_doctor_fails_the_address_when_a_beep_runs_elsewhere(private_data: Path) -> None:
+    with (private_data / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert examine(private_data)["running"].state == "failed"
+    assert examine(private_data)["running"].state == "not running"
+
+
+def test_doctor_shows_each_part_of_a_beep_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, 503, '{"status": "degraded", "parts": {"authz": "serving", "users": "not serving"}}')
+    running = doctor.examine(tmp_path, NOBODY, {})[-3:]
+    assert [(finding.part.strip(), finding.state) for finding in running] == [
+        ("running", "failed"),
+        ("authz", "ok"),
+        ("users", "failed"),
+    ]
+
+
+@pytest.mark.parametrize("body", ["<html>", '{"status": 1}', "[]", ""])
+def test_doctor_fails_the_address_when_something_else_answers(
+    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, 200, body)
+    assert examine(tmp_path)["running"].detail == "what answers there is not Beep"
