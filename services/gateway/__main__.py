@@ -78,6 +78,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
             replay,
             new_id=lambda: secrets.token_hex(SESSION_ID_BYTES),
             starts_at_once=settings.starts_at_once,
+            sessions_per_user=settings.sessions_per_user,
         )
         dispatcher = sessions.dispatcher = Dispatcher(bus, tools, replay, sessions)
         members = MembersServiceStub(runtime.peers["servers"])

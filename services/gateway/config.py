@@ -21,6 +21,7 @@ class Settings:
         backlog_events: so many events that a slow client has not taken, and it is closed; it may still resume.
         lingering: how long a client may take to close its side after it was told why.
         starts_at_once: sessions that are being identified or resumed at the same time; others wait their turn.
+        sessions_per_user: with a connection or waiting for one; past it the one that was left longest ago is forgotten.
         recent_bytes: dispatches kept in memory to send them again.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     backlog_events: int = limits.REPLAY_EVENTS // 2
     lingering: float = 5.0
     starts_at_once: int = 64
+    sessions_per_user: int = 1000
     recent_bytes: int = 16 * 1024 * 1024
 
     @classmethod

@@ -6,7 +6,9 @@ had already got.
 """
 
 import logging
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -55,6 +57,8 @@ class Dispatcher:
         self._joiner = joiner
         self._lanes: dict[int, list[Lane]] = {}
         self._held: dict[Lane, int] = {}
+        self._starting: Counter[int] = Counter()
+        """Users of whom a session is about to begin, and how many."""
         self._subscription: Subscription
         self._closing = False
         self.received = 0
@@ -63,7 +67,7 @@ class Dispatcher:
 
     def begin(self, watermark: int | None) -> None:
         """Follow what the sessions that are there need, from the watermark on; None: from now on."""
-        shards = [user_shard(user_id) for user_id in self._hub.by_user]
+        shards = [user_shard(user_id) for user_id in self._hub.by_user.keys() | self._starting.keys()]
         shards += [server_shard(server_id) for server_id in self._lanes]
         self.recovered_to = self._bus.head()
         self.received = self.recovered_to if watermark is None else watermark
@@ -90,8 +94,22 @@ class Dispatcher:
 
     # following
 
-    def follow_user(self, user_id: int) -> None:
+    @contextmanager
+    def following(self, user_id: int) -> Iterator[None]:
+        """Follow the user for as long as this is open, and then for as long as there is a session of theirs."""
+        self._starting[user_id] += 1
         self._subscription.add(user_shard(user_id))
+        try:
+            yield
+        finally:
+            self._starting[user_id] -= 1
+            if not self._starting[user_id]:
+                del self._starting[user_id]
+            self._unfollow_unless_needed(user_id)
+
+    def _unfollow_unless_needed(self, user_id: int) -> None:
+        if user_id not in self._hub.by_user and user_id not in self._starting:
+            self._subscription.discard(user_shard(user_id))
 
     def open_lane(self, server_id: int) -> tuple[Lane, int]:
         """A lane that keeps what comes in from now on, until it is begun; and the offset behind which that is."""
@@ -112,7 +130,7 @@ class Dispatcher:
         return lanes[0]
 
     def drop_lane(self, lane: Lane) -> None:
-        """Nobody needs it."""
+        """Nobody needs it. A join that waits in it is still to come."""
         self._held.pop(lane, None)
         lanes = self._lanes.get(lane.server_id, [])
         if lane in lanes:
@@ -121,6 +139,8 @@ class Dispatcher:
                 del self._lanes[lane.server_id]
                 self._subscription.discard(server_shard(lane.server_id))
                 self._tools.snapshots.forget(lane.server_id)
+        for record in lane.abandon():
+            self.rejoin(record)
         self._save_watermark()
 
     def lane_of(self, session: Session, server_id: int) -> Lane | None:
@@ -135,8 +155,7 @@ class Dispatcher:
                     lane.remove(session)
                     self._drop_if_empty(lane)
         session.servers.clear()
-        if session.user_id not in self._hub.by_user:
-            self._subscription.discard(user_shard(session.user_id))
+        self._unfollow_unless_needed(session.user_id)
 
     # dispatching
 
@@ -165,11 +184,12 @@ class Dispatcher:
     def _dispatch_to_user(self, user_id: int, record: Record, fed: dict[Lane, list[Record]]) -> None:
         envelope = record.envelope
         if envelope.type == SERVER_JOINED:
-            # Behind what is still on its way in that server: the user may have been thrown out just before.
-            lanes = self._lanes.get(envelope.server_id)
-            if lanes:
-                fed.setdefault(lanes[0], []).append(record)
-            else:
+            # Behind what is still on its way in that server, in whichever lane: the user may have been thrown out
+            # just before.
+            lanes = self._lanes.get(envelope.server_id, ())
+            for lane in lanes:
+                fed.setdefault(lane, []).append(record)
+            if not lanes:
                 self.rejoin(record)
         elif envelope.type == SESSION_REVOKED:
             revoked = msgspec.json.decode(envelope.body, type=_Revocation).auth_session_id

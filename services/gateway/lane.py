@@ -83,6 +83,8 @@ class Lane:
         self._audiences: dict[tuple[int, int, int], list[Session]] = {}
         self._newest_version = 0
         self.begun = not stopped
+        self.abandoned = False
+        """It overflowed, or nobody needs it: it does not get what comes from now on."""
 
     # membership
 
@@ -107,6 +109,12 @@ class Lane:
         self._newest_version = max(self._newest_version, other._newest_version)
         self._audiences.clear()
 
+    def abandon(self) -> list[Record]:
+        """End the lane. Returns the joins that nobody has seen yet."""
+        self.abandoned = True
+        waiting, self._waiting = self._waiting, deque()
+        return [record for record in waiting if record.envelope.type == SERVER_JOINED]
+
     def remove(self, session: Session) -> None:
         if self.sessions.pop(session, None) is not None:
             self._audiences.clear()
@@ -120,7 +128,6 @@ class Lane:
             self._advance()
         elif len(self._waiting) > WAITING:
             logger.warning("gateway_lane_overflow server_id=%d", self.server_id)
-            self._waiting.clear()
             self._keeper.lose(self)
 
     def _advance(self) -> None:

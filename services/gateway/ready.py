@@ -80,6 +80,7 @@ class Sessions:
         *,
         new_id: Callable[[], str],
         starts_at_once: int,
+        sessions_per_user: int,
     ) -> None:
         """`new_id` makes session ids, which nobody can guess."""
         self._stubs = stubs
@@ -89,6 +90,7 @@ class Sessions:
         self._replay = replay
         self._new_id = new_id
         self._turn = asyncio.Semaphore(starts_at_once)
+        self._sessions_per_user = sessions_per_user
         self.dispatcher: Dispatcher
         self.resume_url = ""
 
@@ -98,14 +100,28 @@ class Sessions:
         async with self._turn, _Closing(connection):
             user = await self._authenticate(identify.token)
             # Followed before the token is looked at again: one that is revoked in between is seen here or there.
-            self.dispatcher.follow_user(user.user.id)
-            user = await self._authenticate(identify.token)
-            if connection.closed:
-                return
-            session = self._create(user, identify)
-            self._hub.add(session)
+            with self.dispatcher.following(user.user.id):
+                user = await self._authenticate(identify.token)
+                if connection.closed:
+                    return
+                if not self._make_room(user.user.id):
+                    connection.hang_up(CloseCode.RATE_LIMITED)
+                    return
+                session = self._create(user, identify)
+                self._hub.add(session)
             self._hub.attach(session, connection, received=0)
             await self._welcome(session, connection, user)
+
+    def _make_room(self, user_id: int) -> bool:
+        """Whether the user may have one more session; the one that was left longest ago makes way for it."""
+        others = self._hub.of_user(user_id)
+        if len(others) < self._sessions_per_user:
+            return True
+        left = [session for session in others if session.connection is None]
+        if not left:
+            return False
+        self._hub.forget(min(left, key=lambda session: session.expires))
+        return True
 
     async def _authenticate(self, token: str) -> tokens_pb2.AuthenticateResponse:
         bare = token.removeprefix("Bot ").removeprefix("Bearer ").strip()
@@ -133,7 +149,7 @@ class Sessions:
             self._hub.tell(session, self._ready(session, account, server_ids))
             connection.begin()
             for server_id, (lane, since) in lanes.items():
-                await connection.until_writable()
+                await self._until_writable(connection)
                 if session.forgotten:
                     return
                 await self._show(session, server_id, lane, since)
@@ -145,6 +161,16 @@ class Sessions:
             # From here on it may be resumed, and what its lanes change is saved behind this.
             session.stored = True
             await self._tools.store.save(session.as_stored(), self._views_of(session))
+
+    async def _until_writable(self, connection: Connection) -> None:
+        """Others get this one's turn while it waits for its client to read."""
+        if connection.writable:
+            return
+        self._turn.release()
+        try:
+            await connection.until_writable()
+        finally:
+            await self._turn.acquire()
 
     def _views_of(self, session: Session) -> dict[int, StoredView]:
         return {
@@ -197,8 +223,16 @@ class Sessions:
         attendance.since = since
         if wants(session.intents, "GUILD_CREATE"):
             self._hub.tell(session, Dispatch("GUILD_CREATE", body, NOT_REPLAYABLE))
-        if not session.forgotten:
-            lane.begin(session, attendance)
+        self._begin(session, lane, attendance)
+
+    def _begin(self, session: Session, lane: Lane, attendance: Attendance) -> None:
+        if session.forgotten:
+            return
+        if lane.abandoned:
+            # Events overflowed it while the state was being read: a client that went on would miss them.
+            self._hub.end(session, CloseCode.UNKNOWN_ERROR)
+            return
+        lane.begin(session, attendance)
 
     async def _read(self, session: Session, server_id: int) -> tuple[bytes, Attendance] | None:
         """The server as the session's user sees it."""
@@ -235,7 +269,7 @@ class Sessions:
                 return
             if wants(session.intents, "GUILD_CREATE"):
                 self._hub.tell(session, told)
-            lane.begin(session, attendance)
+            self._begin(session, lane, attendance)
         except (BeepError, TimeoutError):
             logger.exception("gateway_join_failed server_id=%d", server_id)
             self._hub.end(session, CloseCode.UNKNOWN_ERROR)
@@ -273,6 +307,8 @@ class Sessions:
             if session.auth_session_id != user.auth_session_id:
                 session.auth_session_id = user.auth_session_id
                 await self._tools.store.rename(session.id, user.auth_session_id)
+                # If this sign-in was ended before the session was known by it, nobody told.
+                await self._authenticate(resume.token)
             if connection.closed or session.forgotten:
                 connection.refuse_session()
                 return

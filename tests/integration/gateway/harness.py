@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
@@ -52,19 +53,25 @@ SERVICES = ("authz", "users", "servers", "messages", "gateway")
 
 
 class Users(UsersServiceServicer, TokensServiceServicer, BotsServiceServicer):
-    """Answers for `users`: the token of user 12 is "token-12", until it is revoked."""
+    """Answers for `users`: the token of user 12 is "token-12", or "token-12-phone" from another sign-in, until it is
+    revoked. An answer that has been decided waits until its door, if there is one, is open.
+    """
 
     def __init__(self) -> None:
         self.bots: set[int] = set()
         self.revoked: set[str] = set()
+        self.doors: deque[asyncio.Event] = deque()
 
     async def Authenticate(
         self, request: tokens_service_pb2.AuthenticateRequest, context: Any
     ) -> tokens_service_pb2.AuthenticateResponse:
-        name, _, number = request.token.partition("-")
+        name, _, sign_in = request.token.partition("-")
+        number = sign_in.partition("-")[0]
         if name != "token" or not number.isdigit() or request.token in self.revoked:
             raise Unauthenticated("INVALID_TOKEN")
-        return tokens_service_pb2.AuthenticateResponse(user=self._user(int(number)), auth_session_id=f"sid-{number}")
+        if self.doors:
+            await self.doors.popleft().wait()
+        return tokens_service_pb2.AuthenticateResponse(user=self._user(int(number)), auth_session_id=f"sid-{sign_in}")
 
     async def GetUsers(
         self, request: users_service_pb2.GetUsersRequest, context: Any
@@ -102,8 +109,13 @@ class Client(GatewayClient):
 
     async def open(self) -> None:
         self._frames_since_open = []
-        self._since_open = []
         await super().open()
+
+    async def begun(self) -> None:
+        """Wait for the READY of an `identify` that is still under way."""
+        async with asyncio.timeout(10):
+            while not self.of_kind("READY"):  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
 
 class World:
@@ -235,9 +247,11 @@ class World:
         stub = MessagesServiceStub(self._as(user_id, "messages"))
         await stub.CreateMessage(messages_service_pb2.CreateMessageRequest(channel_id=channel_id, content=content))
 
-    async def sign_out(self, user_id: int) -> None:
-        self.users.revoked.add(f"token-{user_id}")
-        body = msgspec.json.encode({"auth_session_id": f"sid-{user_id}"})
+    async def sign_out(self, user_id: int, sign_in: str = "") -> None:
+        """`sign_in`: as in "token-12-phone"; empty: that of "token-12"."""
+        sign_in = sign_in or str(user_id)
+        self.users.revoked.add(f"token-{sign_in}")
+        body = msgspec.json.encode({"auth_session_id": f"sid-{sign_in}"})
         await self.bus.publish([Envelope(9_000 + user_id, f"user:{user_id}", "SESSION_REVOKED", body, Audience.NONE)])
 
     def runtime(self, name: str) -> Runtime:
