@@ -17,6 +17,7 @@ from services.rest import errors
 
 HEADER_BYTES: Final = 64 * 1024
 HEADER_SECONDS: Final = 10
+STALLED_SECONDS: Final = 20
 CONNECTIONS: Final = 4096
 # All clients of a gateway come back at once.
 BACKLOG: Final = 4096
@@ -26,14 +27,19 @@ KEEP_ALIVE_SECONDS: Final = 75
 WebSocketFactory = Callable[[], asyncio.Protocol]
 
 
-class _BoundedHeaders(HttpToolsProtocol):
-    """uvicorn takes a request's line and headers of any length, and waits for them for ever: whoever sends half of them
-    would keep one of `CONNECTIONS`. This ends the connection past `HEADER_BYTES` or `HEADER_SECONDS`, and says why as
-    every other refusal does."""
+class _Refused(Exception):
+    """Stops the parser: the connection has got its answer."""
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """uvicorn takes a request's line and headers of any length, waits for them for ever, and keeps an answer for as
+    long as nobody takes it. This ends the connection past `HEADER_BYTES`, past `HEADER_SECONDS`, or when a client takes
+    nothing for `STALLED_SECONDS`; and says why in the form of every other refusal."""
 
     _in_headers = True
     _header_bytes = 0
     _patience: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,14 +47,17 @@ class _BoundedHeaders(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    # reading
 
     def data_received(self, data: bytes) -> None:
         if self._in_headers:
             self._header_bytes += len(data)
             self._await_headers()
         super().data_received(data)
-        if self._in_headers and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
+        if self._in_headers and self._header_bytes > HEADER_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
@@ -57,6 +66,10 @@ class _BoundedHeaders(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        # They may have come in one piece.
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEADER_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise _Refused
         self._in_headers, self._header_bytes = False, 0
         super().on_headers_complete()
 
@@ -78,16 +91,43 @@ class _BoundedHeaders(HttpToolsProtocol):
             self._patience = None
 
     def _lose_patience(self) -> None:
-        if not self.transport.is_closing():
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _refuse(self, status: HTTPStatus) -> None:
+        if self.transport.is_closing():
+            return
         body = msgspec.json.encode(errors.plain(status).body)
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (status, status.phrase.encode(), len(body), body)
         )
         self.transport.close()
+
+    # writing
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    def _watch(self, left: int) -> None:
+        self._taking = self.loop.call_later(STALLED_SECONDS, self._check_progress, left)
+
+    def _check_progress(self, left: int) -> None:
+        now = self.transport.get_write_buffer_size()
+        if now < left:
+            self._watch(now)
+        else:
+            # Closing would wait for the client to take the rest.
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
 
 class _EmbeddedServer(uvicorn.Server):
@@ -115,7 +155,7 @@ async def serving(
     """
     config = uvicorn.Config(
         _as_any(app),
-        http=_BoundedHeaders,
+        http=_BoundedHttp,
         ws="none" if websocket is None else _upgrade_to(websocket),
         lifespan="off",
         log_config=None,

@@ -116,8 +116,9 @@ async def test_body_is_counted_though_its_length_is_not_told(served: tuple[int, 
     assert not upstream.calls["CreateMessage"]
 
 
-async def test_endless_headers_are_cut_off(served: tuple[int, Upstream]) -> None:
-    answer = await raw(served[0], b"GET / HTTP/1.1\r\nx-long: " + b"a" * (HEADER_BYTES + 1))
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+async def test_endless_headers_are_cut_off(served: tuple[int, Upstream], end: bytes) -> None:
+    answer = await raw(served[0], b"GET / HTTP/1.1\r\nx-long: " + b"a" * (HEADER_BYTES + 1) + end)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert answer.endswith(b'{"message":"431: Request Header Fields Too Large","code":0}')
@@ -135,6 +136,25 @@ async def test_half_a_request_and_then_silence_ends_the_connection(
 
     assert begun in answer
     assert answer.endswith(b'{"message":"408: Request Timeout","code":0}')
+
+
+async def test_answer_that_nobody_takes_is_dropped(
+    served: tuple[int, Upstream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "STALLED_SECONDS", 0.1)
+    # It stops reading after a byte, so the answers soon are more than sockets hold.
+    reader, writer = await asyncio.open_connection("127.0.0.1", served[0], limit=1)
+    writer.write(b"GET /api/beep/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 200)
+
+    async def write_on() -> None:
+        while True:
+            writer.write(b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        await write_on()
+    reader.feed_eof()
 
 
 async def test_connection_is_kept_between_requests(
