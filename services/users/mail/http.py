@@ -12,11 +12,15 @@ from typing import Any, Final
 from litestar import MediaType, Request, Response, Router, get
 
 from services.users.mail.directory import MailDirectory, ReceivedMail
+from services.users.page import STYLE_HASH, page
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
 }
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
@@ -62,10 +66,7 @@ def _page(mails: Sequence[ReceivedMail]) -> str:
         f"<pre>{_with_links(mail.text)}</pre></article>"
         for mail in mails
     )
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Mail - Beep</title></head>'
-        f"<body><main><h1>Mail that would have been sent</h1>{entries or '<p>None yet.</p>'}</main></body></html>"
-    )
+    return page("Mail that would have been sent", entries or "<p>None yet.</p>", wide=True)
 
 
 def _with_links(text: str) -> str:

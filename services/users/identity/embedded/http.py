@@ -19,10 +19,11 @@ from services.common.errors import BeepError, InvalidArgument, ResourceExhausted
 from services.users.domain.email import normalise_email
 from services.users.identity.embedded.clients import SCOPES
 from services.users.identity.embedded.oauth import Answer, FormRequest
-from services.users.identity.embedded.pages import STYLE_HASH, confirm_page, message_page, sign_in_page
+from services.users.identity.embedded.pages import confirm_page, message_page, sign_in_page
 from services.users.identity.embedded.provider import EmbeddedIdentity, SignInRefusal
 from services.users.identity.embedded.requests import MAX_BODY_BYTES, MalformedForm, parse_form
 from services.users.identity.verifier import ALGORITHM
+from services.users.page import STYLE_HASH
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -231,7 +232,8 @@ def _answer_to_browser(answer: Answer) -> Response[Any]:
         headers = {**_NO_STORE, "Location": answer.location, "Referrer-Policy": "no-referrer"}
         return Response("", status_code=303, media_type=MediaType.TEXT, headers=headers)
     description = (answer.body or {}).get("error_description") or (answer.body or {}).get("error", "")
-    return _page(message_page("This request is not valid", str(description)), answer.status)
+    text = f"The program that sent you here asked for something that cannot be: {description}"
+    return _page(message_page("This request is not valid", text), answer.status)
 
 
 def _malformed(_: AnyRequest, __: MalformedForm) -> Response[Any]:
