@@ -162,8 +162,8 @@ async def test_up_ends_at_once_and_silently_when_clients_are_in_the_middle_of_so
     async with websockets.connect(f"{own_beep.gateway}/?v=10&encoding=json") as connected:
         await connected.recv()
         _, writer = await asyncio.open_connection(*address)
-        # A request whose body never comes.
-        writer.write(b"POST /api/v10/guilds HTTP/1.1\r\nHost: beep\r\nContent-Length: 9\r\n\r\n{")
+        # A request whose body never comes, where anybody may send one.
+        writer.write(b"POST /api/beep/v1/auth/register HTTP/1.1\r\nHost: beep\r\nContent-Length: 9\r\n\r\n{")
         await writer.drain()
         began = time.monotonic()
         assert await asyncio.to_thread(own_beep.stop) == 0
