@@ -83,7 +83,7 @@ $(BIN)/python:
 # where PYTHONDONTWRITEBYTECODE is set; some packages ship files that no Python compiles, which harms nobody.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile
 define install
-	@echo "Installing $(1)"
+	@echo "Installing what $(1) names: this takes a minute, once"
 	@$(PIP) --require-hashes --requirement $(1)
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib >/dev/null 2>&1 || true
