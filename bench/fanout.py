@@ -2,15 +2,14 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, Final
 
 from bench.beep import ENVIRONMENT, demo, scratch
 from bench.measure import Figures, cpu_seconds
 from bench.sender import sending
-from bench.sink import Socket, check, drain, identify, open_websocket
+from bench.sink import Socket, check, drain, open_websocket, sessions_of
 from bench.writers import Writer
 
 SECONDS: Final = 60.0
@@ -20,14 +19,14 @@ TOGETHER: Final = 8
 
 def whole(world: dict[str, Any], pid: int, sessions: int, messages: int, in_flight: int) -> Figures:
     """One run through all of Beep: requests in, frames out."""
-    listeners = [identify(world["gateway"], world["users"][1]["token"]) for _ in range(sessions)]
+    listeners = sessions_of(world, sessions)
     used, start = cpu_seconds(pid), time.monotonic()
     with sending(world, messages, in_flight):
         client = drain(listeners, messages, SECONDS)
     wall, used = time.monotonic() - start, cpu_seconds(pid) - used
     check(listeners, messages, in_order=in_flight == 1)
     for listener in listeners:
-        listener.connection.close()
+        listener.close()
     deliveries = sessions * messages
     return {"per_s": deliveries / wall, "per_cpu_s": deliveries / used, "client_share": client / wall}
 
@@ -35,9 +34,9 @@ def whole(world: dict[str, Any], pid: int, sessions: int, messages: int, in_flig
 class Contender:
     """Somebody who writes to all of the sessions, and the sessions."""
 
-    def __init__(self, writer: Writer, connect: Callable[[], Socket], sessions: int) -> None:
+    def __init__(self, writer: Writer, sessions: list[Socket]) -> None:
         self._writer = writer
-        self._sessions = [connect() for _ in range(sessions)]
+        self._sessions = sessions
 
     def per_cpu_second(self, messages: int, at_once: int) -> float:
         """One burst: deliveries per CPU second of the writer."""
@@ -49,7 +48,7 @@ class Contender:
 
     def close(self) -> None:
         for session in self._sessions:
-            session.connection.close()
+            session.close()
 
 
 @contextmanager
@@ -62,13 +61,13 @@ def contenders(sessions: int) -> Iterator[dict[str, Contender]]:
         url = gateway.read_line().strip()
         world = demo(url)
         gateway.write_line(f"{world['server_id']} {world['channel_id']}")
-        made["gateway"] = Contender(gateway, partial(identify, world["gateway"], world["users"][1]["token"]), sessions)
+        made["gateway"] = Contender(gateway, sessions_of(world, sessions))
         raw = stack.enter_context(Writer("bench.peers", "raw", str(sessions)))
         address = ("127.0.0.1", int(raw.read_line()))
-        made["raw"] = Contender(raw, lambda: Socket(socket.create_connection(address)), sessions)
+        made["raw"] = Contender(raw, [Socket(socket.create_connection(address)) for _ in range(sessions)])
         peer = stack.enter_context(Writer("bench.peers", "broadcast", str(sessions)))
         peer_url = f"ws://127.0.0.1:{int(peer.read_line())}"
-        made["broadcast"] = Contender(peer, lambda: Socket(open_websocket(peer_url)), sessions)
+        made["broadcast"] = Contender(peer, [Socket(open_websocket(peer_url)) for _ in range(sessions)])
         for contender in made.values():
             stack.callback(contender.close)
         yield made

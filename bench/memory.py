@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.beep import ENVIRONMENT
 from bench.measure import Figures, rss_mib
-from bench.sink import identify
+from bench.sink import sessions_of
 from tests.support.beep_process import BeepProcess
 
 
@@ -24,15 +24,15 @@ def idle(folder: Path, sessions: Sequence[int]) -> Figures:
             figures["after_demo_mib"] = rss_mib(process.pid)
             process.stop()
     try:
-        # The first session loads the server for all that follow it.
-        opened = [identify(world["gateway"], world["users"][1]["token"])]
+        # The first sessions load the server and their users for all that follow.
+        opened = sessions_of(world, 3)
         before = rss_mib(process.pid)
         for count in sessions:
-            opened += [identify(world["gateway"], world["users"][1]["token"]) for _ in range(count + 1 - len(opened))]
+            opened += sessions_of(world, count + 3 - len(opened))
             time.sleep(1)
             figures[f"kib_a_session_of_{count}"] = (rss_mib(process.pid) - before) * 1024 / count
         for session in opened:
-            session.connection.close()
+            session.close()
     finally:
         process.stop()
     return figures

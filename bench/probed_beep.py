@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from services.authz.service import AuthzService
 from services.cli import up
@@ -33,7 +33,7 @@ from services.messages.directory import Directory
 from services.messages.domain import mentions, message
 from services.messages.events import MessageEvents
 from services.messages.store.sqlite import SqliteMessageStore
-from services.rest import body, config, front, http_server
+from services.rest import body, config, front
 from services.rest.admission import Admission
 from services.rest.authentication import Authenticator
 from services.rest.rate_limit import Limit, Windows
@@ -42,7 +42,7 @@ from services.rest.routes import messages as routes
 NO_LIMIT: Final = Limit(requests=1 << 40, seconds=5)
 
 STATIONS: Final[list[tuple[str, Any, str]]] = [
-    ("read and parse the request", http_server._BoundedHeaders, "data_received"),
+    ("read and parse the request", HttpToolsProtocol, "data_received"),
     ("Litestar: route, arguments, response", front, "_bounded"),
     ("admission", Admission, "admit"),
     ("authenticate", Authenticator, "remembered"),

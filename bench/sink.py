@@ -13,8 +13,10 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import cycle, islice
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bench.frames import CONTENT
@@ -43,6 +45,13 @@ class Socket:
     received: bytearray = field(default_factory=bytearray)
     messages: int = 0
     sequence: int | None = None
+
+    def close(self) -> None:
+        """With a close frame (1000, masked by zero): a session that was only cut would be kept for its return."""
+        self.connection.setblocking(True)
+        with suppress(OSError):
+            self.connection.sendall(b"\x88\x82\0\0\0\0\x03\xe8")
+        self.connection.close()
 
 
 def allow_sockets(count: int) -> None:
@@ -88,6 +97,12 @@ def identify(url: str, token: str, intents: int = 1 << 0 | 1 << 9) -> Socket:
         session.received += data
     session.received.clear()
     return session
+
+
+def sessions_of(world: dict[str, Any], count: int) -> list[Socket]:
+    """So many sessions, in turn of the three of the demo who may view its channel: one user may not have thousands."""
+    tokens = cycle([world["users"][0]["token"], world["users"][1]["token"], world["bot"]["token"]])
+    return [identify(world["gateway"], token) for token in islice(tokens, count)]
 
 
 def drain(sessions: Sequence[Socket], expected: int, seconds: float) -> float:
