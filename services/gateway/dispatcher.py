@@ -81,12 +81,21 @@ class Dispatcher:
                 async for batch in self._subscription:
                     self.dispatch(batch)
             except HistoryLost:
-                # A gap must never be silent: everybody begins anew.
                 logger.warning("gateway_history_lost")
-                for session in list(self._hub.sessions.values()):
-                    self._hub.end(session, CloseCode.UNKNOWN_ERROR)
-                self._subscription.close()
-                self.begin(None)
+                self._begin_anew()
+            except Exception:
+                # A defect of ours, or an event that cannot be read: stopping here would be a gap for everybody.
+                logger.exception("gateway_dispatch_failed")
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """A gap must never be silent: all sessions end, and their clients identify again."""
+        for session in list(self._hub.sessions.values()):
+            self._hub.end(session, CloseCode.UNKNOWN_ERROR)
+        self._subscription.close()
+        # What was read of servers counts only as long as nothing is missed.
+        self._tools.snapshots.clear()
+        self.begin(None)
 
     def close(self) -> None:
         self._closing = True

@@ -249,14 +249,23 @@ class Hub:
     def sweep(self) -> None:
         now = self._clock.monotonic()
         for connection in [connection for connection in self._connections if connection.deadline <= now]:
-            connection.expire(now)
+            self._expire(connection, now)
         # A client that does not read and is told nothing would not be noticed by its own deadline.
         stalled = now - self._settings.stalled_after
         for connection in [c for c in self._connections if not c.writable and 0 < c.stalled_since <= stalled]:
             if not connection.closed:
-                connection.expire(now)
+                self._expire(connection, now)
         for session in [session for session in self._detached if _is_over(session, now)]:
             self.forget(session)
+
+    def _expire(self, connection: Connection, now: float) -> None:
+        try:
+            connection.expire(now)
+        except Exception:
+            # Time goes on for the others.
+            logger.exception("gateway_expire_failed")
+            self._connections.discard(connection)
+            connection.abort()
 
     def close(self) -> None:
         """Tell every client that the gateway goes away, with a code on which all of them resume. Their sessions stay

@@ -124,6 +124,10 @@ class Snapshots:
         self._seen.pop(server_id, None)
         self._reading.pop(server_id, None)
 
+    def clear(self) -> None:
+        self._read.clear()
+        self._seen.clear()
+
     async def get(self, server_id: int) -> Snapshot:
         """A state that has in it everything that the events so far have told.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.common.bus import Audience, Envelope
 from services.gateway import lane
 from tests.integration.gateway.harness import ANN, OWNER, World, contents, running_world, settled, until_content
 from tests.support.clock import ManualClock
@@ -115,3 +116,14 @@ async def test_session_that_was_left_longest_ago_makes_way_when_a_user_has_too_m
         await settled()
         async with world.client(ANN):
             assert not await left.resume()
+
+
+async def test_clients_begin_anew_when_an_event_cannot_be_read(world: World) -> None:
+    _, channel_id = await world.create_server()
+    async with world.client(OWNER) as owner:
+        await world.bus.publish([Envelope(1, f"user:{OWNER}", "SESSION_REVOKED", b"no JSON", Audience.NONE)])
+        assert await owner.closed() == 4000
+        assert not await owner.resume()
+    async with world.client(OWNER) as again:
+        await world.send(channel_id, "on we go")
+        await until_content(again, "on we go")
