@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.messages.v1.messages_service_pb2_grpc import add_MessagesServiceServicer_to_server
+from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
@@ -14,6 +15,7 @@ from services.common.runtime import Runtime
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.messages.authorizer import Authorizer
+from services.messages.channels import Channels
 from services.messages.config import DATABASE, Settings
 from services.messages.directory import Directory
 from services.messages.nonces import keep_forgetting
@@ -45,7 +47,9 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
         await stack.enter_async_context(_running(keep_forgetting(store, clock)))
 
         ids = SnowflakeGenerator(settings.worker, clock)
-        service = MessagesService(store, Authorizer(AuthzServiceStub(peers["authz"])), directory, ids, clock)
+        authorizer = Authorizer(AuthzServiceStub(peers["authz"]))
+        channels = Channels(ChannelsServiceStub(peers["servers"]))
+        service = MessagesService(store, authorizer, channels, directory, ids, clock)
         runtime.server.add(add_MessagesServiceServicer_to_server, service)
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)

@@ -20,6 +20,7 @@ from services.common.errors import Aborted
 from services.common.permissions import Permission
 from services.common.snowflake import MAX_SNOWFLAKE, SnowflakeGenerator
 from services.messages.authorizer import Authorizer, refusal
+from services.messages.channels import Channels
 from services.messages.directory import Directory
 from services.messages.domain import history, mentions, message
 from services.messages.domain.errors import UnknownMessage, unknown_reply
@@ -42,12 +43,14 @@ class MessagesService(MessagesServiceServicer):
         self,
         store: MessageStore,
         authorizer: Authorizer,
+        channels: Channels,
         directory: Directory,
         ids: SnowflakeGenerator,
         clock: Clock,
     ) -> None:
         self._store = store
         self._authorizer = authorizer
+        self._channels = channels
         self._directory = directory
         self._ids = ids
         self._clock = clock
@@ -58,6 +61,7 @@ class MessagesService(MessagesServiceServicer):
         decision = await self._authorizer.require(
             user_id, channel_id, _rights_to_send(request), optional=Permission.MENTION_EVERYONE
         )
+        await self._channels.require_messages(channel_id)
         draft = message.draft(
             request.content, embeds=request.embeds, flags=request.flags, tts=request.tts, nonce=request.nonce
         )

@@ -4,11 +4,19 @@ BeepError
 ├── InvalidArgument      InvalidForm, EmptyMessage, BulkDeleteTooOld
 ├── PermissionDenied     NotAuthor, SystemMessage
 ├── NotFound             UnknownMessage
+├── FailedPrecondition   WrongChannelType
 └── ResourceExhausted    TooManyPins
 """
 
 from services.common import limits
-from services.common.errors import FieldViolation, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from services.common.errors import (
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+)
 
 
 class InvalidForm(InvalidArgument):
@@ -41,6 +49,11 @@ class SystemMessage(PermissionDenied):
 class UnknownMessage(NotFound):
     def __init__(self) -> None:
         super().__init__("UNKNOWN_MESSAGE", "Unknown message.")
+
+
+class WrongChannelType(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("CANNOT_DO_ON_THIS_CHANNEL_TYPE", "A category holds channels and no messages.")
 
 
 class TooManyPins(ResourceExhausted):

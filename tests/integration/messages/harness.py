@@ -18,7 +18,15 @@ from beep.authz.v1 import authz_service_pb2, facts_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.messages.v1 import messages_service_pb2 as pb
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
-from beep.servers.v1 import members_service_pb2, role_pb2, server_pb2, servers_service_pb2
+from beep.servers.v1 import (
+    channel_pb2,
+    channels_service_pb2,
+    members_service_pb2,
+    role_pb2,
+    server_pb2,
+    servers_service_pb2,
+)
+from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceServicer, add_ChannelsServiceServicer_to_server
 from beep.servers.v1.member_pb2 import Member
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceServicer, add_MembersServiceServicer_to_server
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceServicer, add_ServersServiceServicer_to_server
@@ -39,6 +47,7 @@ from tests.support.clock import ManualClock
 SERVER = 1_000_000
 CHANNEL = 1_000_001
 OTHER_CHANNEL = 1_000_002
+CATEGORY = 1_000_003
 OWNER, ANN, BOB, STRANGER = 11, 12, 13, 14
 MENTIONABLE_ROLE, QUIET_ROLE = 901, 902
 READER = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
@@ -46,7 +55,7 @@ SENDER = READER | Permission.SEND_MESSAGES
 
 
 @dataclass
-class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceServicer):
+class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceServicer, ChannelsServiceServicer):
     """Answers for `users` and `servers`, and counts what it is asked."""
 
     users: dict[int, User] = field(default_factory=dict)
@@ -77,6 +86,15 @@ class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceService
         require_service()
         return servers_service_pb2.GetSnapshotResponse(snapshot=server_pb2.ServerSnapshot(roles=self.roles))
 
+    async def GetChannel(
+        self, request: channels_service_pb2.GetChannelRequest, context: Any
+    ) -> channels_service_pb2.GetChannelResponse:
+        self.asked["GetChannel"] += 1
+        require_service()
+        is_category = request.channel_id == CATEGORY
+        kind = channel_pb2.CHANNEL_TYPE_CATEGORY if is_category else channel_pb2.CHANNEL_TYPE_TEXT
+        return channels_service_pb2.GetChannelResponse(channel=channel_pb2.Channel(id=request.channel_id, type=kind))
+
 
 class World:
     """Who may do what is set by `grant`; `as_user` speaks for somebody; `events` is what was published."""
@@ -100,6 +118,7 @@ class World:
         add_UsersServiceServicer_to_server(self.tables, self._servers["users"])
         add_MembersServiceServicer_to_server(self.tables, self._servers["servers"])
         add_ServersServiceServicer_to_server(self.tables, self._servers["servers"])
+        add_ChannelsServiceServicer_to_server(self.tables, self._servers["servers"])
         await self._stack.enter_async_context(authz.build(self._runtime("authz")))
         for user_id, name in ((OWNER, "owner"), (ANN, "ann"), (BOB, "bob"), (STRANGER, "stranger")):
             self.tables.users[user_id] = User(id=user_id, username=name)
@@ -109,7 +128,7 @@ class World:
             role_pb2.Role(id=QUIET_ROLE, name="quiet"),
         ]
         await self._apply(facts_pb2.FactChange(set_server=facts_pb2.SetServer(server_id=SERVER, owner_id=OWNER)))
-        for channel_id in (CHANNEL, OTHER_CHANNEL):
+        for channel_id in (CHANNEL, OTHER_CHANNEL, CATEGORY):
             channel = facts_pb2.SetChannel(server_id=SERVER, channel_id=channel_id)
             await self._apply(facts_pb2.FactChange(set_channel=channel))
         for user_id in (OWNER, ANN, BOB):

@@ -9,6 +9,7 @@ from services.common.permissions import Permission
 from tests.integration.messages.harness import (
     ANN,
     BOB,
+    CATEGORY,
     MENTIONABLE_ROLE,
     OTHER_CHANNEL,
     OWNER,
@@ -31,6 +32,14 @@ async def test_send_answers_and_publishes_the_same_message(world: World) -> None
     assert body["author"]["username"] == "ann"
     assert body["member"]["roles"] == [str(500 + ANN)]
     assert [m.id for m in await world.history()] == [sent.id]
+
+
+async def test_send_is_refused_when_the_channel_is_a_category(world: World) -> None:
+    with pytest.raises(BeepError, match="CANNOT_DO_ON_THIS_CHANNEL_TYPE"):
+        await world.send(OWNER, channel_id=CATEGORY)
+    # Whoever may not send here at all is not told what it is.
+    with pytest.raises(BeepError, match="UNKNOWN_CHANNEL"):
+        await world.send(STRANGER, channel_id=CATEGORY)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""Which channels hold messages: all but categories, which hold channels."""
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from beep.servers.v1.channel_pb2 import CHANNEL_TYPE_CATEGORY
+from beep.servers.v1.channels_service_pb2 import GetChannelRequest
+from services.messages.domain.errors import WrongChannelType
+
+if TYPE_CHECKING:
+    from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
+
+CHANNELS_KEPT: Final = 20_000
+
+
+class Channels:
+    """Asks `servers` once for each channel: a channel never changes between a category and another type."""
+
+    def __init__(self, servers: "ChannelsServiceAsyncStub") -> None:
+        self._servers = servers
+        self._holds_messages: OrderedDict[int, bool] = OrderedDict()
+
+    async def require_messages(self, channel_id: int) -> None:
+        """Raises WrongChannelType; NotFound UNKNOWN_CHANNEL if the channel is just being deleted."""
+        holds = self._holds_messages.get(channel_id)
+        if holds is None:
+            answer = await self._servers.GetChannel(GetChannelRequest(channel_id=channel_id))
+            holds = self._holds_messages[channel_id] = answer.channel.type != CHANNEL_TYPE_CATEGORY
+            if len(self._holds_messages) > CHANNELS_KEPT:
+                self._holds_messages.popitem(last=False)
+        if not holds:
+            raise WrongChannelType
