@@ -14,7 +14,7 @@ BYTECODE := $(VENV)/.bytecode-compiled
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test bench stories check check-format check-lint check-types check-imports \
-	check-protos protos format lock clean
+	check-protos release-protos protos format lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,9 +44,13 @@ check-types: $(DEV)  ## mypy --strict
 	$(BIN)/mypy
 check-imports: $(DEV)  ## who may import whom
 	$(BIN)/lint-imports --no-logo
-check-protos: $(DEV)  ## are the contracts well-formed, and are their stubs in step?
+check-protos: $(DEV)  ## are the contracts well-formed, in step with their stubs, and compatible?
 	$(BIN)/buf lint protos
 	$(BIN)/python scripts/gen_protos.py --check
+	$(BIN)/buf breaking protos --against protos/released.binpb
+
+release-protos: $(DEV)  ## make today's contracts the ones that later changes may not break
+	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
 
 protos: $(DEV)  ## write the stubs of protos/ into gen/
 	$(BIN)/python scripts/gen_protos.py
