@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from services.rest.admission import HEADERS, RawHeaders
 
 REQUEST_SECONDS: Final = 30
-"""For reading a request and answering it; a client that sends its body a byte at a time gets no longer."""
+"""From a request's headers to the beginning of its answer; a body that comes a byte at a time gets no longer."""
 
 # Anybody's page may call the API: a token comes in a header, never by itself in a cookie, so an origin proves nothing.
 _CORS: Final[RawHeaders] = [
@@ -65,21 +65,18 @@ class Front:
 
 
 async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send, headers: RawHeaders) -> None:
-    started = False
-
     async def send_with_headers(message: Message) -> None:
-        nonlocal started
         if message["type"] == "http.response.start":
-            started = True
+            # From here on the time is the client's, who may be slow: `http_server` sees to it that it takes something.
+            timer.reschedule(None)
             message["headers"] = [*message["headers"], *headers]
         await send(message)
 
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
+        async with asyncio.timeout(REQUEST_SECONDS) as timer:
             await app(scope, receive, send_with_headers)
     except TimeoutError:
-        # Cut in the middle of an answer, the server closes the connection, which is all that is left to say.
-        if started:
+        if not timer.expired():
             raise
         await _answer(send, 408, _TIMED_OUT, [(b"content-type", b"application/json"), (b"connection", b"close")])
 

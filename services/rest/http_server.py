@@ -40,6 +40,7 @@ class _BoundedHttp(HttpToolsProtocol):
     _header_bytes = 0
     _patience: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
+    _running: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -48,6 +49,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._stop_watching()
+        if self._running is not None:
+            # uvicorn tells the newest request only, and one before it may still be writing.
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     # reading
@@ -104,6 +108,10 @@ class _BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
     # writing
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         super().pause_writing()
