@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from litestar import Litestar
 from litestar.types import ASGIApp
@@ -28,7 +29,7 @@ from services.users.identity.embedded.provider import EmbeddedIdentity
 from services.users.identity.ports import SessionEnded
 from services.users.identity.verifier import TokenVerifier
 from services.users.mail.directory import MailDirectory
-from services.users.mail.http import mail_router
+from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
 from services.users.service.accounts import AccountsService
 from services.users.service.bots import BotsService
@@ -76,8 +77,11 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         server.add(add_BotsServiceServicer_to_server, bots)
         server.set_serving(True)
         stack.callback(server.set_serving, False)
-        pages = Litestar([identity_router(identity), mail_router(directory)], openapi_config=None, logging_config=None)
-        yield Built({config.IDENTITY_PATH: pages, config.MAIL_PATH: pages})
+        routers = {config.IDENTITY_PATH: identity_router(identity)}
+        if is_loopback(urlsplit(settings.public_url).hostname or ""):
+            routers[config.MAIL_PATH] = mail_router(directory)
+        pages = Litestar(list(routers.values()), openapi_config=None, logging_config=None)
+        yield Built(dict.fromkeys(routers, pages))
 
 
 async def _embedded_identity(

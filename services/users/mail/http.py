@@ -1,6 +1,7 @@
 """The mail of a development installation in the browser: so that a newcomer can open a validation link.
 
-Whoever reads it can validate any account, so it is shown to this machine only, and never through a proxy.
+Whoever reads it can validate any account, so it is shown to this machine only, and never through a proxy. A proxy on
+this machine that adds no header looks like a browser on it: so where Beep has an address for others, it is not mounted.
 """
 
 import ipaddress
@@ -34,10 +35,10 @@ def is_from_this_machine(request: Request[Any, Any, Any]) -> bool:
     """
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
-    return _is_loopback(request.client.host) and _is_loopback(request.base_url.hostname or "")
+    return is_loopback(request.client.host) and is_loopback(request.base_url.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
