@@ -10,8 +10,8 @@ import msgspec
 from services.cli.errors import UserError
 
 LEVELS: Final = ("debug", "info", "warning", "error")
-# What a LogRecord always has; the rest was given by `extra=`.
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# What a LogRecord always has; the rest was given by `extra=`. uvicorn repeats its message there in colours.
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
