@@ -317,12 +317,13 @@ class SqliteSubscription:
 
     async def _page(self) -> list[Record]:
         """Raises HistoryLost. Any other failure is the disk's, and waiting for it loses nothing."""
-        while True:
+        while not self._closed:
             try:
                 return await self._bus.read(self._since, self._position, _PAGE)
             except Unavailable as error:
                 _log.warning("bus_read_failed error=%s", error)
                 await self._bus.pause(_RETRY_SECONDS)
+        return []
 
     async def _arrival(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

@@ -124,6 +124,19 @@ async def test_subscriber_goes_on_when_the_log_could_not_be_read_for_a_while(pat
     await bus.close()
 
 
+async def test_iteration_ends_when_the_bus_is_closed_while_its_log_cannot_be_read(path: Path) -> None:
+    clock = ManualClock()
+    bus = await InterruptedBus.open(path, clock)
+    bus.publish_before_read, bus.publish_after_read, bus.failures = [], [], 1_000
+    consumer = asyncio.ensure_future(anext(aiter(bus.subscribe(["server:1"], after=0))))
+    await clock.until_sleeping(2)
+    await bus.close()
+    clock.advance(1)
+    with pytest.raises(StopAsyncIteration):
+        async with asyncio.timeout(10):
+            await consumer
+
+
 async def test_subscriber_loses_nothing_when_its_buffer_overflows_in_a_read_that_is_cancelled(
     bus: InterruptedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
