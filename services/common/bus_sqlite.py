@@ -268,7 +268,7 @@ class SqliteSubscription:
             batch = await self._read_on() if self._behind else self._take()
             if batch:
                 return batch
-            if not self._behind:
+            if not self._behind and not self._closed:  # it may have been closed during the read
                 await self._arrival()
         raise StopAsyncIteration
 
