@@ -49,7 +49,7 @@ def main() -> None:
 
     with contenders(sessions) as made:
         compare(made, messages)  # to warm up
-        figures = medians([compare(made, messages) for _ in range(runs)])
+        figures = medians([compare(made, messages) for _ in range(runs + 2)])
     print(f"\ndeliveries per CPU second, {sessions} sessions x {messages} messages, nothing lost or reordered")
     for at_once in (1, TOGETHER):
         row(f"  {at_once} at a time", **{name: figures[f"{name}_{at_once}"] for name in made})
