@@ -10,9 +10,10 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from services.users import __main__ as users
 _log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1:0"
+OPEN_FILES: Final = 65_536
 
 Built = TypeVar("Built")
 
@@ -67,6 +69,7 @@ async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> 
     """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers."""
     # Also in a directory that was there before, what Beep writes is for its owner alone.
     os.umask(0o077)
+    _allow_open_files()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -181,6 +184,16 @@ def _starting(part: str, data: Path) -> Iterator[None]:
         raise UserError(
             f"Beep cannot start {part}: {reason.rstrip('.')}. See `beep doctor --data {data}`, and BEEP_LOG=debug."
         ) from error
+
+
+def _allow_open_files() -> None:
+    """Each client is an open file, and the 1,024 that a shell usually allows would be all of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems have a lower limit than the one that they name; then it stays as it was.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

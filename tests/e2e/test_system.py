@@ -1,6 +1,8 @@
 """What holds for the whole: services that meet in their contracts only, creates that may be repeated, health."""
 
 import asyncio
+import resource
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -157,3 +159,17 @@ async def test_a_key_that_cannot_be_one_is_refused(world: World, key: str) -> No
     path, body = creates(world)["channel"]
     headers = {"Idempotency-Key": key.encode()}
     assert await world.owner.refused("POST", path, body, headers=headers) == INVALID_FORM
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_NOFILE"), reason="the limits of another process are Linux's to tell")
+def test_as_many_clients_may_be_connected_as_the_system_allows_files(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        beep = BeepProcess(tmp_path / "data").start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        assert psutil.Process(beep.pid).rlimit(psutil.RLIMIT_NOFILE)[0] == min(hard, 65_536)
+    finally:
+        assert beep.stop() == 0
