@@ -51,7 +51,8 @@ MIGRATIONS: Final = [
     CREATE INDEX revoked_sessions_ending ON revoked_sessions (until_ms);
     CREATE TABLE revoked_subjects (subject TEXT PRIMARY KEY, issued_at_s INTEGER NOT NULL) STRICT;
     """
-    + OUTBOX_DDL
+    + OUTBOX_DDL,
+    "CREATE INDEX bots_of_owner ON bots (owner_id);",
 ]
 
 _USER: Final = "u.id, u.kind, u.username, u.global_name, u.avatar, u.public_flags, u.subject"
