@@ -52,7 +52,8 @@ def main() -> None:
         figures = medians([compare(made, messages) for _ in range(runs + 2)])
     print(f"\ndeliveries per CPU second, {sessions} sessions x {messages} messages, nothing lost or reordered")
     for at_once in (1, TOGETHER):
-        row(f"  {at_once} at a time", **{name: figures[f"{name}_{at_once}"] for name in made})
+        names = (*made, "gateway_with_log")
+        row(f"  {at_once} at a time", **{name: figures[f"{name}_{at_once}"] for name in names})
     row("  ratios", **{name: value for name, value in figures.items() if "_to_" in name})
     print()
     send_path_report()

@@ -38,13 +38,14 @@ class Contender:
         self._writer = writer
         self._sessions = sessions
 
-    def per_cpu_second(self, messages: int, at_once: int) -> float:
-        """One burst: deliveries per CPU second of the writer."""
+    def per_cpu_second(self, messages: int, at_once: int) -> tuple[float, float]:
+        """One burst: deliveries per CPU second of all the writer's threads, and of its event loop's alone."""
         self._writer.write_line(f"{messages} {at_once}")
         drain(self._sessions, messages, SECONDS)
-        used = float(self._writer.read_line())
+        process, loop = map(float, self._writer.read_line().split())
         check(self._sessions, messages)
-        return len(self._sessions) * messages / used
+        deliveries = len(self._sessions) * messages
+        return deliveries / process, deliveries / loop
 
     def close(self) -> None:
         for session in self._sessions:
@@ -78,9 +79,12 @@ def compare(made: dict[str, Contender], messages: int) -> Figures:
     figures = {}
     for at_once in (1, TOGETHER):
         for name, contender in made.items():
-            figures[f"{name}_{at_once}"] = contender.per_cpu_second(messages, at_once)
+            figures[f"{name}_with_log_{at_once}"], figures[f"{name}_{at_once}"] = contender.per_cpu_second(
+                messages, at_once
+            )
     raw = figures["raw_1"]
     figures["one_to_raw"] = figures["gateway_1"] / raw
+    figures["one_with_log_to_raw"] = figures["gateway_with_log_1"] / raw
     figures["one_to_broadcast"] = figures["gateway_1"] / figures["broadcast_1"]
     figures["backlog_to_raw"] = figures[f"gateway_{TOGETHER}"] / raw
     figures["backlog_to_raw_together"] = figures[f"gateway_{TOGETHER}"] / figures[f"raw_{TOGETHER}"]
