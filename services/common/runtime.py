@@ -1,6 +1,8 @@
 """What the process around a service gives it. Only a service's `__main__.py` looks inside."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,3 +22,12 @@ class Runtime:
     bus: Bus
     server: RpcServer
     peers: Mapping[str, Channel]
+
+
+@asynccontextmanager
+async def running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(job)
+        yield
+        task.cancel()

@@ -1,7 +1,6 @@
 """Builds messages: the only place that does."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
@@ -11,7 +10,7 @@ from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.common.outbox import Relay, SqliteOutbox
-from services.common.runtime import Runtime
+from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.messages.authorizer import Authorizer
@@ -43,8 +42,8 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
             runtime.bus,
         )
         stack.callback(directory.close)
-        await stack.enter_async_context(_running(directory.follow()))
-        await stack.enter_async_context(_running(keep_forgetting(store, clock)))
+        await stack.enter_async_context(running(directory.follow()))
+        await stack.enter_async_context(running(keep_forgetting(store, clock)))
 
         ids = SnowflakeGenerator(settings.worker, clock)
         authorizer = Authorizer(AuthzServiceStub(peers["authz"]))
@@ -54,12 +53,3 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield
-
-
-@asynccontextmanager
-async def _running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(job)
-        yield
-        task.cancel()

@@ -1,9 +1,8 @@
 """Builds servers: the only place that does."""
 
-import asyncio
 import secrets
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,7 @@ from beep.servers.v1.servers_service_pb2_grpc import add_ServersServiceServicer_
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
-from services.common.runtime import Runtime
+from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.servers.config import DATABASE, Settings
@@ -59,8 +58,8 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
         ids = SnowflakeGenerator(settings.worker, clock)
         changes = Changes(store, relay, directory, ServerQueues(settings.waiting_per_server), clock, ids.next)
         mutes = MuteTimer(store, changes, clock)
-        await stack.enter_async_context(_running(directory.follow()))
-        await stack.enter_async_context(_running(mutes.run()))
+        await stack.enter_async_context(running(directory.follow()))
+        await stack.enter_async_context(running(mutes.run()))
 
         access = Access(authz)
         servers = ServersService(store, changes, access, directory)
@@ -85,12 +84,3 @@ def _facts_to(authz: "AuthzServiceAsyncStub") -> Callable[[OutboxRecord], Awaita
 
 def _new_code() -> str:
     return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
-
-
-@asynccontextmanager
-async def _running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(job)
-        yield
-        task.cancel()
