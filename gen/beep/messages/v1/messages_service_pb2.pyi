@@ -8,6 +8,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,27 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SearchOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_ORDER_UNSPECIFIED: _SearchOrder.ValueType  # 0
+    """As newest."""
+    SEARCH_ORDER_NEWEST: _SearchOrder.ValueType  # 1
+    SEARCH_ORDER_OLDEST: _SearchOrder.ValueType  # 2
+    SEARCH_ORDER_RELEVANCE: _SearchOrder.ValueType  # 3
+
+class SearchOrder(_SearchOrder, metaclass=_SearchOrderEnumTypeWrapper): ...
+
+SEARCH_ORDER_UNSPECIFIED: SearchOrder.ValueType  # 0
+"""As newest."""
+SEARCH_ORDER_NEWEST: SearchOrder.ValueType  # 1
+SEARCH_ORDER_OLDEST: SearchOrder.ValueType  # 2
+SEARCH_ORDER_RELEVANCE: SearchOrder.ValueType  # 3
+Global___SearchOrder: _TypeAlias = SearchOrder  # noqa: Y015
 
 @_typing.final
 class CreateMessageRequest(_message.Message):
@@ -462,3 +484,81 @@ class ListPinsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPinsResponse: _TypeAlias = ListPinsResponse  # noqa: Y015
+
+@_typing.final
+class SearchMessagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_IDS_FIELD_NUMBER: _builtins.int
+    AUTHOR_IDS_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.int
+    content: _builtins.str
+    """Words that must all occur; "words in quotes" must follow each other. Empty: any message with text."""
+    before: _builtins.int
+    """Only messages with an id below; 0: no bound."""
+    after: _builtins.int
+    """Only messages with an id above."""
+    limit: _builtins.int
+    """0: 25, which is the most."""
+    offset: _builtins.int
+    """At most 9975."""
+    order: Global___SearchOrder.ValueType
+    @_builtins.property
+    def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Empty: every channel that the caller may read."""
+
+    @_builtins.property
+    def author_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Empty: anybody's."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.int = ...,
+        content: _builtins.str = ...,
+        channel_ids: _abc.Iterable[_builtins.int] | None = ...,
+        author_ids: _abc.Iterable[_builtins.int] | None = ...,
+        before: _builtins.int = ...,
+        after: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        offset: _builtins.int = ...,
+        order: Global___SearchOrder.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "author_ids", b"author_ids", "before", b"before", "channel_ids", b"channel_ids", "content", b"content", "limit", b"limit", "offset", b"offset", "order", b"order", "server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesRequest: _TypeAlias = SearchMessagesRequest  # noqa: Y015
+
+@_typing.final
+class SearchMessagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many there are on all pages; not counted beyond 10000."""
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]: ...
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[_message_pb2.Message] | None = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesResponse: _TypeAlias = SearchMessagesResponse  # noqa: Y015

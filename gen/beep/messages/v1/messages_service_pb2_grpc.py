@@ -79,6 +79,11 @@ class MessagesServiceStub:
                 request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsRequest.SerializeToString,
                 response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsResponse.FromString,
                 _registered_method=True)
+        self.SearchMessages = channel.unary_unary(
+                '/beep.messages.v1.MessagesService/SearchMessages',
+                request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.SerializeToString,
+                response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class MessagesServiceServicer:
@@ -142,6 +147,13 @@ class MessagesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchMessages(self, request, context):
+        """In those channels of the server that the caller may read. Sees every message that was acknowledged before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +201,11 @@ def add_MessagesServiceServicer_to_server(servicer, server):
                     servicer.ListPins,
                     request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsRequest.FromString,
                     response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsResponse.SerializeToString,
+            ),
+            'SearchMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMessages,
+                    request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.FromString,
+                    response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -434,6 +451,33 @@ class MessagesService:
             '/beep.messages.v1.MessagesService/ListPins',
             beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsRequest.SerializeToString,
             beep_dot_messages_dot_v1_dot_messages__service__pb2.ListPinsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.messages.v1.MessagesService/SearchMessages',
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.SerializeToString,
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class MessagesServiceStub:
     UnpinMessage: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.UnpinMessageRequest, _messages_service_pb2.UnpinMessageResponse]
     ListPins: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.ListPinsRequest, _messages_service_pb2.ListPinsResponse]
     """Newest pin first."""
+    SearchMessages: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.SearchMessagesRequest, _messages_service_pb2.SearchMessagesResponse]
+    """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
 
 @_typing.type_check_only
 class MessagesServiceAsyncStub(MessagesServiceStub):
@@ -63,6 +65,8 @@ class MessagesServiceAsyncStub(MessagesServiceStub):
     UnpinMessage: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.UnpinMessageRequest, _messages_service_pb2.UnpinMessageResponse]  # type: ignore[assignment]
     ListPins: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.ListPinsRequest, _messages_service_pb2.ListPinsResponse]  # type: ignore[assignment]
     """Newest pin first."""
+    SearchMessages: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.SearchMessagesRequest, _messages_service_pb2.SearchMessagesResponse]  # type: ignore[assignment]
+    """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
 
 class MessagesServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -132,5 +136,13 @@ class MessagesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messages_service_pb2.ListPinsResponse, _abc.Awaitable[_messages_service_pb2.ListPinsResponse]]:
         """Newest pin first."""
+
+    @_abc_1.abstractmethod
+    def SearchMessages(
+        self,
+        request: _messages_service_pb2.SearchMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messages_service_pb2.SearchMessagesResponse, _abc.Awaitable[_messages_service_pb2.SearchMessagesResponse]]:
+        """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
 
 def add_MessagesServiceServicer_to_server(servicer: MessagesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
