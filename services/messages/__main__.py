@@ -9,7 +9,7 @@ from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
-from services.common.outbox import Relay, SqliteOutbox
+from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
@@ -17,6 +17,7 @@ from services.messages.authorizer import Authorizer
 from services.messages.channels import Channels
 from services.messages.config import DATABASE, Settings
 from services.messages.directory import Directory
+from services.messages.indexing import Indexer
 from services.messages.nonces import keep_forgetting
 from services.messages.service import MessagesService
 from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
@@ -34,7 +35,12 @@ async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIter
         await relay.start()
         stack.push_async_callback(relay.close)
 
-        store = SqliteMessageStore(database, relay.notify)
+        def committed(record: OutboxRecord) -> None:
+            relay.notify(record)
+            indexer.wake()
+
+        store = SqliteMessageStore(database, committed)
+        indexer = Indexer(store, clock)
         directory = Directory(
             UsersServiceStub(peers["users"]),
             MembersServiceStub(peers["servers"]),

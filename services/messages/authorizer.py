@@ -1,5 +1,6 @@
 """Asks authz, and says no in the words that the edges know."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1 import authz_service_pb2 as authz_pb
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
 
 NOTHING: Final = Permission(0)
+READS: Final = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
 
 
 class Authorizer:
@@ -43,10 +45,27 @@ class Authorizer:
             raise refusal(decision, any_of)
         return decision
 
+    async def missing_to_read(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> dict[int, Permission]:
+        """What a member lacks to read the past of each of these channels; those of other servers are left out.
+
+        Raises:
+            NotFound: UNKNOWN_SERVER, also when it is not for this user to know that there is one.
+        """
+        held = await self._authz.GetPermissions(
+            authz_pb.GetPermissionsRequest(user_id=user_id, server_id=server_id, channel_ids=channel_ids)
+        )
+        if not held.is_member:
+            raise NotFound("UNKNOWN_SERVER", "Unknown server.")
+        return {each.channel_id: READS & ~Permission(each.permissions) for each in held.channels}
+
 
 def refusal(decision: authz_pb.AuthorizeResponse, missing: Permission) -> PermissionDenied:
     """What a member gets who lacks `missing`; the decision id lets a moderator look up why."""
-    metadata = {"missing": str(int(missing)), "decision_id": decision.decision_id}
+    return denied(missing, decision_id=decision.decision_id)
+
+
+def denied(missing: Permission, **metadata: str) -> PermissionDenied:
+    metadata["missing"] = str(int(missing))
     if missing & Permission.VIEW_CHANNEL:
         return PermissionDenied("MISSING_ACCESS", "Missing access.", metadata=metadata)
     return PermissionDenied("MISSING_PERMISSIONS", "Missing permissions.", metadata=metadata)

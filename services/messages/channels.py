@@ -1,10 +1,10 @@
-"""Which channels hold messages: all but categories, which hold channels."""
+"""Which channels there are, and which of them hold messages: all but categories, which hold channels."""
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from beep.servers.v1.channel_pb2 import CHANNEL_TYPE_CATEGORY
-from beep.servers.v1.channels_service_pb2 import GetChannelRequest
+from beep.servers.v1.channels_service_pb2 import GetChannelRequest, ListChannelsRequest
 from services.messages.domain.errors import WrongChannelType
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ CHANNELS_KEPT: Final = 20_000
 
 
 class Channels:
-    """Asks `servers` once for each channel: a channel never changes between a category and another type."""
+    """Asks `servers`; once for each channel, because none changes between a category and another type."""
 
     def __init__(self, servers: "ChannelsServiceAsyncStub") -> None:
         self._servers = servers
@@ -30,3 +30,11 @@ class Channels:
                 self._holds_messages.popitem(last=False)
         if not holds:
             raise WrongChannelType
+
+    async def holding_messages(self, server_id: int) -> list[int]:
+        """The ids of the server's channels, whoever may view them. Raises NotFound UNKNOWN_SERVER.
+
+        Asked anew each time: `servers` reads one row for it, and a list that is kept would have to follow events.
+        """
+        answer = await self._servers.ListChannels(ListChannelsRequest(server_id=server_id))
+        return [channel.id for channel in answer.channels if channel.type != CHANNEL_TYPE_CATEGORY]

@@ -28,6 +28,7 @@ from services.messages.domain.mentions import AllowedMentions, Mentions
 from services.messages.domain.message import Message, MessageType
 from services.messages.events import MessageEvents, in_one_record
 from services.messages.render import people_in, render
+from services.messages.searching import permitted
 from services.messages.store.ports import IdTooLow, MessageStore
 
 T = TypeVar("T")
@@ -198,6 +199,13 @@ class MessagesService(MessagesServiceServicer):
         pins = await self._store.pins(request.channel_id, before_ms=before_ms, limit=limit + 1)
         return pb.ListPinsResponse(messages=await self._show(pins[:limit]), has_more=len(pins) > limit)
 
+    async def SearchMessages(self, request: pb.SearchMessagesRequest, context: Any) -> pb.SearchMessagesResponse:
+        search = await permitted(request, current_user_id(), authorizer=self._authorizer, channels=self._channels)
+        if search is None:
+            return pb.SearchMessagesResponse()
+        found = await self._store.search(search)
+        return pb.SearchMessagesResponse(messages=await self._show(found.messages), total=found.total)
+
     async def _in_order(self, write: Callable[[int], Coroutine[Any, Any, T]]) -> T:
         """Run `write` with the id for a new message, which it hands to the store before it first waits.
 
@@ -297,9 +305,11 @@ class MessagesService(MessagesServiceServicer):
         return shown
 
     async def _show(self, found: Sequence[Message], *, member: Member | None = None) -> list[message_pb2.Message]:
-        """The messages of one channel with their people and what they answer, by one look-up each."""
-        replies = {one.reference_id for one in found if one.type is MessageType.REPLY}
-        answered = await self._store.get_many(found[0].channel_id, replies) if replies else {}
+        """The messages with their people, by one look-up, and what they answer, by one look-up for each channel."""
+        answered: dict[int, Message] = {}
+        for channel_id in {one.channel_id for one in found if one.type is MessageType.REPLY}:
+            replies = [one for one in found if one.type is MessageType.REPLY and one.channel_id == channel_id]
+            answered |= await self._store.get_many(channel_id, {one.reference_id for one in replies})
         people = await self._directory.users(_people((*found, *answered.values())))
         return [
             render(

@@ -7,11 +7,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.common import limits
 from services.common.bus import Audience, Envelope
 from services.common.limits import NONCE_LIFETIME
 from services.common.outbox import OutboxRecord, SqliteOutbox
@@ -21,6 +24,7 @@ from services.messages.domain.errors import TooManyPins, UnknownMessage
 from services.messages.domain.history import Window, after, around, before, newest
 from services.messages.domain.mentions import Mentions
 from services.messages.domain.message import Message, MessageType
+from services.messages.domain.search import Order, Search, parse_terms
 from services.messages.store.ports import IdTooLow, MessageStore
 from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
 from tests.support.clock import ManualClock
@@ -325,3 +329,137 @@ async def test_pins_are_the_newest_pins_first_and_none_that_was_taken_off(store:
     assert await pins(MAX_SNOWFLAKE, 9) == [1, 2]
     assert await pins(MAX_SNOWFLAKE, 1) == [1]
     assert await pins(30, 9) == [2]
+
+
+# Search
+
+
+async def say(store: MessageStore, n: int, content: str, *, channel_id: int = CHANNEL, author_id: int = ANN) -> Message:
+    return await store.insert(message(n, channel_id=channel_id, author_id=author_id, content=content), record())
+
+
+async def found(store: MessageStore, content: str = "", *, channels: tuple[int, ...] = (CHANNEL,), **asked: Any) -> Any:
+    """The messages of the page by their number."""
+    search = Search(channel_ids=frozenset(channels), terms=parse_terms(content) or (), **asked)
+    return [one.id - START for one in (await store.search(search)).messages]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("fox", [3, 1]),
+        ("FOX brown", [1]),
+        ("brown fox", [1]),
+        ('"quick brown"', [1]),
+        ('"brown quick"', []),
+        ('fox "lazy dog"', []),
+        ("cafe", [2]),
+        ("CAFÉ", [2]),
+        ("foxes", []),
+        ("well-known", [4]),
+        ("fox !!", [3, 1]),
+        ("", [4, 3, 2, 1]),
+        # FTS5's own words are words.
+        ("fox OR dog", []),
+        ("NOT AND OR NEAR", [5]),
+        ("content:fox", []),
+        ("fo*", []),
+    ],
+)
+async def test_search_finds_all_of_the_words(store: MessageStore, content: str, expected: list[int]) -> None:
+    await say(store, 1, "The quick brown fox")
+    await say(store, 2, "un café")
+    await say(store, 3, "fox")
+    await say(store, 4, "a well-known fact")
+    if "NEAR" in content:
+        await say(store, 5, "near or not and")
+    assert await found(store, content) == expected
+
+
+async def test_search_sees_what_was_acknowledged_just_before(store: MessageStore) -> None:
+    async def say_and_find(n: int, channel_id: int) -> None:
+        said = await say(store, n, f"word{n}", channel_id=channel_id)
+        search = Search(channel_ids=frozenset({channel_id}), terms=(f"word{n}",))
+        assert (await store.search(search)).messages == [said]
+
+    # Each in a channel of its own: the order of these inserts is not what is tested.
+    await asyncio.gather(*(say_and_find(n, 100 + n) for n in range(1, 300)))
+
+
+async def test_search_follows_edits_and_deletions(store: MessageStore) -> None:
+    first, second = await say(store, 1, "apple"), await say(store, 2, "apple pie")
+    assert await found(store, "apple") == [2, 1]
+    await store.replace(changed(first, content="pear"), record())
+    assert (await found(store, "apple"), await found(store, "pear")) == ([2], [1])
+    await store.delete(CHANNEL, [second.id], record())
+    assert (await found(store, "apple"), await found(store, "pie")) == ([], [])
+    # Changed twice, and deleted, between two searches.
+    third = await say(store, 3, "plum")
+    once = changed(third, content="quince")
+    await store.replace(once, record())
+    await store.replace(changed(once, content=""), record())
+    assert (await found(store, "plum"), await found(store, "quince"), await found(store)) == ([], [], [1])
+
+
+async def test_search_finds_after_a_restart_what_was_never_searched_before(under_test: StoreUnderTest) -> None:
+    first = await say(under_test.store, 1, "apple")
+    await say(under_test.store, 2, "apple")
+    assert await found(under_test.store, "apple") == [2, 1]
+    await say(under_test.store, 3, "apple")
+    await under_test.store.delete(CHANNEL, [first.id], record())
+    await under_test.restart()
+    assert await found(under_test.store, "apple") == [3, 2]
+
+
+async def test_search_has_no_trace_of_a_write_that_was_refused(store: MessageStore) -> None:
+    old = await say(store, 5, "apple")
+    with pytest.raises(IdTooLow):
+        await say(store, 4, "pear")
+    assert not await store.replace(replace(old, content="pear", revision=7), record())
+    assert (await found(store, "apple"), await found(store, "pear")) == ([5], [])
+
+
+async def test_search_stays_in_its_channels_and_with_its_authors(store: MessageStore) -> None:
+    await say(store, 1, "apple")
+    await say(store, 2, "apple", author_id=BOB)
+    await say(store, 3, "apple", channel_id=OTHER_CHANNEL)
+    # What looks like the id of a channel or an author is no way in.
+    await say(store, 4, f"c{CHANNEL} a{BOB} apple", channel_id=999)
+    assert await found(store, "apple") == [2, 1]
+    assert await found(store, "apple", channels=(CHANNEL, OTHER_CHANNEL)) == [3, 2, 1]
+    assert await found(store, "apple", channels=()) == []
+    assert await found(store, "apple", author_ids=frozenset({BOB})) == [2]
+    assert await found(store, "apple", channels=(CHANNEL, OTHER_CHANNEL), author_ids=frozenset({ANN})) == [3, 1]
+    assert await found(store, channels=(OTHER_CHANNEL,)) == [3]
+    assert await found(store, f"c{CHANNEL}") == []
+
+
+async def test_search_pages_in_the_order_asked_for_within_the_bounds(store: MessageStore) -> None:
+    for n in range(1, 8):
+        await say(store, n, "apple " + "filler " * (n if n != 3 else 0))
+    assert await found(store, "apple", limit=3) == [7, 6, 5]
+    assert await found(store, "apple", limit=3, offset=6) == [1]
+    assert await found(store, "apple", limit=3, offset=7) == []
+    assert await found(store, "apple", limit=3, order=Order.OLDEST) == [1, 2, 3]
+    assert await found(store, "apple", limit=2, offset=1, order=Order.OLDEST) == [2, 3]
+    assert await found(store, "apple", limit=2, order=Order.RELEVANCE) == [3, 1]
+    assert await found(store, "apple", before=START + 4, after=START + 1) == [3, 2]
+    within = {"before": START + 6, "after": START + 3}
+    assert await found(store, "apple", order=Order.RELEVANCE, **within) == [4, 5]
+    search = Search(channel_ids=frozenset({CHANNEL}), terms=("apple",), limit=1, offset=2, **within)
+    assert (await store.search(search)).total == 2
+
+
+async def test_search_takes_as_many_channels_authors_and_words_as_may_be_named(store: MessageStore) -> None:
+    words = " ".join(f"w{n}" for n in range(limits.SEARCH_TERMS))
+    await say(store, 1, words)
+    asked = {"author_ids": frozenset(range(limits.SEARCH_AUTHORS))}
+    for order in Order:
+        assert await found(store, words, channels=tuple(range(limits.CHANNELS_PER_SERVER)), order=order, **asked) == [1]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.text(st.characters() | st.sampled_from('"*:^+-(){}\0\ud800'), max_size=60))
+async def test_search_refuses_nothing_that_can_be_typed(store: MessageStore, content: str) -> None:
+    for order in Order:
+        assert await found(store, content, channels=(7,), order=order) == []

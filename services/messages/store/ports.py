@@ -23,6 +23,10 @@ Conflicts
     Nothing is locked between a read and a write. `replace` and `pin` are made from a revision, and answer False when it
     is not the stored one any more: the caller reads again and decides anew.
 
+Search
+    A search sees every write that was acknowledged before it was asked for, and no message that was deleted before. A
+    store may do the work for that beside its writes, so that they stay cheap; a search then begins with what is left.
+
 Failure
     Every call may raise `Unavailable`; a write that did is not known to have happened. Trying it again is safe with a
     nonce or a revision.
@@ -31,11 +35,12 @@ A cancelled call may still take effect, with its events.
 """
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.common.outbox import OutboxRecord
 from services.messages.domain.history import Window
 from services.messages.domain.message import Message
+from services.messages.domain.search import Search
 
 
 class IdTooLow(Exception):
@@ -44,6 +49,13 @@ class IdTooLow(Exception):
     def __init__(self, highest: int) -> None:
         super().__init__(highest)
         self.highest = highest
+
+
+class Found(NamedTuple):
+    """One page, and how many messages there are on all pages; those beyond `limits.SEARCH_TOTAL` are not counted."""
+
+    total: int
+    messages: list[Message]
 
 
 class MessageStore(Protocol):
@@ -75,6 +87,15 @@ class MessageStore(Protocol):
         """The messages in the window, newest first. The cost depends on their number, not on their age."""
         ...
 
+    async def search(self, search: Search) -> Found:
+        """A page of the messages that match, in the order that is asked for.
+
+        A word is a run of letters and digits, whatever their case and their accents. The ids of all messages differ,
+        also between channels. By relevance only the newest `limits.SEARCH_TOTAL` of the matches are put in order, so
+        the cost is bounded however many there are.
+        """
+        ...
+
     async def replace(self, message: Message, record: OutboxRecord) -> bool:
         """Put `message` in the place of the one that has its id and the revision before its own."""
         ...
@@ -103,4 +124,16 @@ class MessageStore(Protocol):
 
     async def forget_nonces(self, *, before: int, limit: int) -> int:
         """Drop up to `limit` nonces of messages with an id below `before`, oldest first; returns how many."""
+        ...
+
+
+class IndexesLater(Protocol):
+    """A store that makes messages searchable beside its writes."""
+
+    async def index(self, *, limit: int) -> int:
+        """Do it for the oldest `limit` changes for which it has not been done, at once or not at all.
+
+        Returns:
+            How far it came; 0 when nothing is left to do.
+        """
         ...

@@ -14,7 +14,10 @@ from services.messages.domain.errors import TooManyPins, UnknownMessage
 from services.messages.domain.history import Window
 from services.messages.domain.mentions import NOBODY, Mentions
 from services.messages.domain.message import Message, MessageType
-from services.messages.store.ports import IdTooLow
+from services.messages.domain.search import Search
+from services.messages.store import sqlite_search
+from services.messages.store.ports import Found, IdTooLow
+from services.messages.store.sqlite_search import SEARCH_DDL, note, note_many
 
 MIGRATIONS: Final = (
     OUTBOX_DDL
@@ -48,6 +51,7 @@ MIGRATIONS: Final = (
     -- A message id begins with its time: the index by age.
     CREATE INDEX nonces_by_age ON nonces (message_id);
     """,
+    SEARCH_DDL,
 )
 
 _COLUMNS: Final = (
@@ -84,12 +88,18 @@ _PINS: Final = f"{_SELECT} AND pinned_at_ms > 0 AND pinned_at_ms < ? ORDER BY pi
 _COUNT_PINS: Final = "SELECT count(*) FROM messages WHERE channel_id = ? AND pinned_at_ms > 0"
 _IN_IDS: Final = "id IN (SELECT value FROM json_each(?))"
 
+# Changes that a search indexes by one write: senders wait behind each.
+_INDEXED_AT_ONCE: Final = 128
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_mentions: Final = msgspec.json.Decoder(Mentions).decode
 
 
 class SqliteMessageStore:
-    """Implements `services.messages.store.ports.MessageStore`. `committed` is told of every record, in order."""
+    """Implements `MessageStore` and `IndexesLater` of `services.messages.store.ports`.
+
+    `committed` is told of every record, in order.
+    """
 
     def __init__(self, db: Database, committed: Callable[[OutboxRecord], None]) -> None:
         self._db = db
@@ -166,10 +176,29 @@ class SqliteMessageStore:
         def write(conn: sqlite3.Connection) -> bool:
             if not conn.execute(f"DELETE FROM messages WHERE channel_id = ? AND {_IN_IDS}", (channel_id, ids)).rowcount:
                 return False
+            note_many(conn, channel_id, message_ids)
             append(conn, record)
             return True
 
         return await self._write_once(write, record)
+
+    async def search(self, search: Search) -> Found:
+        # Up to what is noted now, and not until nothing is: others go on writing.
+        last = await self._db.read(sqlite_search.last_note)
+        while last:
+            reached = await self.index(limit=_INDEXED_AT_ONCE)
+            if not reached or reached >= last:
+                break
+
+        def read(conn: sqlite3.Connection) -> Found:
+            total, page = sqlite_search.find(conn, search)
+            # One of them may have been deleted since it was indexed.
+            return Found(total, [found for key in page if (found := _get(conn, *key)) is not None])
+
+        return await self._db.read(read)
+
+    async def index(self, *, limit: int) -> int:
+        return await self._db.write(lambda conn: sqlite_search.index(conn, limit))
 
     async def forget_nonces(self, *, before: int, limit: int) -> int:
         return await self._db.write(lambda conn: conn.execute(_FORGET_NONCES, (before, limit)).rowcount)
@@ -211,6 +240,8 @@ def _insert(conn: sqlite3.Connection, message: Message) -> None:
     if not conn.execute(_INSERT, row).rowcount:
         (highest,) = conn.execute("SELECT max(id) FROM messages WHERE channel_id = ?", row[:1]).fetchone()
         raise IdTooLow(highest)
+    if message.content:
+        note(conn, message.channel_id, message.id)
 
 
 def _replace(conn: sqlite3.Connection, message: Message) -> bool:
@@ -226,7 +257,10 @@ def _replace(conn: sqlite3.Connection, message: Message) -> bool:
         message.id,
         message.revision - 1,
     )
-    return conn.execute(_UPDATE, row).rowcount == 1
+    if not conn.execute(_UPDATE, row).rowcount:
+        return False
+    note(conn, message.channel_id, message.id)
+    return True
 
 
 def _get(conn: sqlite3.Connection, channel_id: int, message_id: int) -> Message | None:
