@@ -28,6 +28,7 @@ from services.rest.routes import (
     overwrites,
     pins,
     roles,
+    search,
     servers,
     users,
 )
@@ -42,6 +43,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *overwrites.ROUTES,
     *pins.ROUTES,
     *roles.ROUTES,
+    *search.ROUTES,
     *servers.ROUTES,
     *users.ROUTES,
 ]

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import UnionType
 from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import msgspec
@@ -118,11 +119,13 @@ def _with_limits(kind: Any) -> Any:
     """The type of a parameter, with its limits where msgspec finds them."""
     marker = next(part for part in get_args(kind) if isinstance(part, ParameterKwarg))
     declared = {name: getattr(marker, name) for name in _LIMITS if getattr(marker, name) is not None}
+    if marker.max_items is not None:
+        declared["max_length"] = marker.max_items
     extra = {"format": marker.format} if marker.format else None
     limited = Meta(**declared, extra_json_schema=extra)
     [bare, *_] = get_args(kind)
     # What limits a value that may be left out limits the value, not the choice.
-    alternatives = [part for part in get_args(bare) if part is not type(None)]
+    alternatives = [part for part in get_args(bare) if part is not type(None)] if isinstance(bare, UnionType) else []
     return Annotated[alternatives[0], limited] | None if alternatives else Annotated[bare, limited]
 
 

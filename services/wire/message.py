@@ -1,6 +1,6 @@
 """https://docs.discord.com/developers/resources/message"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -87,8 +87,24 @@ class PinsPage(Struct, kw_only=True):
     has_more: bool
 
 
+class FoundMessageObject(MessageObject, kw_only=True):
+    hit: bool = True
+
+
+class SearchPage(Struct, kw_only=True):
+    """Each of `messages` is a list because Discord once answered with what stood around a message too."""
+
+    total_results: int
+    messages: list[list[FoundMessageObject]]
+    doing_deep_historical_index: bool = False
+
+
 def message_object(message: "Message") -> MessageObject:
     return MessageObject(**_fields(message))
+
+
+def search_page(messages: Iterable["Message"], total: int) -> SearchPage:
+    return SearchPage(total_results=total, messages=[[FoundMessageObject(**_fields(message))] for message in messages])
 
 
 def message_dispatch(message: "Message") -> MessageDispatch:

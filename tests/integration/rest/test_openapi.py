@@ -36,6 +36,18 @@ async def test_limits_are_those_of_the_code(document: Any) -> None:
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": limits.MESSAGES_PAGE, "default": 50}
 
 
+async def test_repeated_parameters_and_choices_are_described(document: Any) -> None:
+    listed = document["paths"]["/api/v10/guilds/{server_id}/messages/search"]["get"]["parameters"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in listed}
+    ids, _null = schemas["author_id"]["anyOf"]
+    assert (ids["type"], ids["maxItems"], ids["items"]["type"]) == (
+        "array",
+        limits.SEARCH_AUTHORS,
+        ["string", "integer"],
+    )
+    assert schemas["sort_by"] == {"enum": ["relevance", "timestamp"], "default": "timestamp"}
+
+
 async def test_ids_are_described_as_strings(document: Any) -> None:
     parameters = document["paths"]["/api/v10/guilds/{server_id}/members/search"]["get"]["parameters"]
     assert {parameter["name"]: parameter["in"] for parameter in parameters} == {
