@@ -17,6 +17,7 @@ API, BEEP = "/api/v10", "/api/beep/v1"
 SERVER, CHANNEL = "/guilds/{server_id}", "/channels/{channel_id}"
 MEMBER, ROLE = f"{SERVER}/members/{{user_id}}", f"{SERVER}/roles/{{role_id}}"
 MESSAGE = f"{CHANNEL}/messages/{{message_id}}"
+SEARCH = f"{SERVER}/messages/search"
 OVERWRITE = f"{CHANNEL}/permissions/{{target_id}}"
 
 
@@ -35,7 +36,8 @@ class Action:
 
     @property
     def in_channel(self) -> bool:
-        return self.path.startswith(CHANNEL)
+        # What is searched is channels.
+        return self.path.startswith(CHANNEL) or self.path == SEARCH
 
 
 ACTIONS: Final = (
@@ -66,6 +68,7 @@ ACTIONS: Final = (
     Action("GET", MESSAGE, P.READ_MESSAGE_HISTORY),
     Action("GET", f"{CHANNEL}/messages/pins", P.READ_MESSAGE_HISTORY),
     Action("GET", f"{CHANNEL}/pins", P.READ_MESSAGE_HISTORY),
+    Action("GET", SEARCH, P.READ_MESSAGE_HISTORY),
     Action("POST", f"{CHANNEL}/messages", P.SEND_MESSAGES, {"content": "hello"}),
     Action("POST", f"{CHANNEL}/typing", P.SEND_MESSAGES),
     Action("DELETE", MESSAGE, P.MANAGE_MESSAGES),
