@@ -95,6 +95,21 @@ class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceService
         kind = channel_pb2.CHANNEL_TYPE_CATEGORY if is_category else channel_pb2.CHANNEL_TYPE_TEXT
         return channels_service_pb2.GetChannelResponse(channel=channel_pb2.Channel(id=request.channel_id, type=kind))
 
+    async def ListChannels(
+        self, request: channels_service_pb2.ListChannelsRequest, context: Any
+    ) -> channels_service_pb2.ListChannelsResponse:
+        self.asked["ListChannels"] += 1
+        require_service()
+        if request.server_id != SERVER:
+            raise NotFound("UNKNOWN_SERVER")
+        return channels_service_pb2.ListChannelsResponse(
+            channels=[
+                channel_pb2.Channel(id=CHANNEL, type=channel_pb2.CHANNEL_TYPE_TEXT),
+                channel_pb2.Channel(id=OTHER_CHANNEL, type=channel_pb2.CHANNEL_TYPE_TEXT),
+                channel_pb2.Channel(id=CATEGORY, type=channel_pb2.CHANNEL_TYPE_CATEGORY),
+            ]
+        )
+
 
 class World:
     """Who may do what is set by `grant`; `as_user` speaks for somebody; `events` is what was published."""
