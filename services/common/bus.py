@@ -58,6 +58,28 @@ MAX_ENVELOPE_BYTES: Final = 1 << 20
 """An encoded envelope above this is refused: far above any dispatch, far below what hurts a reader."""
 
 
+SERVER_JOINED: Final = "SERVER_JOINED"
+"""Control event in a user's shard: they are a member of `server_id` now, so their sessions need its shard as well."""
+
+SESSION_REVOKED: Final = "SESSION_REVOKED"
+"""Control event in a user's shard: what was authenticated by the body's `auth_session_id` ends now."""
+
+
+def server_shard(server_id: int) -> str:
+    """Where everything is told that concerns one server."""
+    return f"server:{server_id}"
+
+
+def user_shard(user_id: int) -> str:
+    """Where everything is told that concerns one user, whichever servers they are in."""
+    return f"user:{user_id}"
+
+
+def shard_id(shard: str) -> int:
+    """The id in the name of a server's or a user's shard."""
+    return int(shard.partition(":")[2])
+
+
 class Audience(IntEnum):
     """Who may get an event, before `required_permissions` narrows it."""
 

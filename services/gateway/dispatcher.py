@@ -9,21 +9,29 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from services.common.bus import Bus, HistoryLost, Record, Subscription
+from services.common.bus import (
+    SERVER_JOINED,
+    SESSION_REVOKED,
+    Bus,
+    HistoryLost,
+    Record,
+    Subscription,
+    server_shard,
+    shard_id,
+    user_shard,
+)
 from services.gateway.domain.close_codes import CloseCode
 from services.gateway.domain.intents import wants
-from services.gateway.lane import SERVER_JOINED, Lane
+from services.gateway.lane import Lane
 from services.gateway.news import LaneTools
 from services.gateway.session import Session
 from services.gateway.store.replay_file import ReplayFile
 
 logger = logging.getLogger(__name__)
-
-SESSION_REVOKED: Final = "SESSION_REVOKED"
 
 
 class _Revocation(msgspec.Struct):
@@ -36,14 +44,6 @@ class Joiner(Protocol):
     """Whoever can load a server for a session that is live."""
 
     def join(self, session: Session, server_id: int, cause: Record) -> Coroutine[Any, Any, None]: ...
-
-
-def server_shard(server_id: int) -> str:
-    return f"server:{server_id}"
-
-
-def user_shard(user_id: int) -> str:
-    return f"user:{user_id}"
 
 
 class Dispatcher:
@@ -216,7 +216,7 @@ class Dispatcher:
 
     def rejoin(self, record: Record) -> None:
         server_id = record.envelope.server_id
-        user_id = int(record.envelope.shard.partition(":")[2])
+        user_id = shard_id(record.envelope.shard)
         for session in self._hub.of_user(user_id):
             if server_id not in session.servers and session.sees(server_id):
                 self._tools.tasks.spawn(self._joiner.join(session, server_id, record))

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from services.common.bus import Audience, Envelope, Record
+from services.common.bus import SERVER_JOINED, Audience, Envelope, Record
 from services.gateway.domain.audience import TOLD_BEFORE, View, affected, is_gone, may_receive
 from services.gateway.domain.frames import Dispatch
 from services.gateway.domain.intents import needed_intent, wants
@@ -33,7 +33,6 @@ WAITING: Final = 8192
 _AT_ONCE: Final = 64
 """Events in one write."""
 
-SERVER_JOINED: Final = "SERVER_JOINED"
 _NOBODY: Final[tuple[Session, ...]] = ()
 
 

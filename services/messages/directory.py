@@ -17,9 +17,9 @@ from beep.servers.v1 import members_service_pb2, servers_service_pb2
 from beep.servers.v1.member_pb2 import Member
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
-from services.common.bus import Bus, Envelope, HistoryLost, Subscription
+from services.common.bus import Bus, Envelope, HistoryLost, Subscription, server_shard, user_shard
 from services.common.errors import NotFound
-from services.messages.events import MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS, server_shard, user_shard
+from services.messages.events import MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS
 
 if TYPE_CHECKING:
     from beep.servers.v1.members_service_pb2_grpc import MembersServiceAsyncStub

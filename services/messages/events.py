@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from beep.messages.v1 import message_pb2
-from services.common.bus import Audience, Envelope
+from services.common.bus import Audience, Envelope, server_shard
 from services.common.outbox import OutboxRecord
 from services.wire.encoding import encode, timestamp
 from services.wire.message import ChannelPinsUpdate, MessageDelete, MessageDeleteBulk, message_dispatch
@@ -20,14 +20,6 @@ from services.wire.message import ChannelPinsUpdate, MessageDelete, MessageDelet
 USER_EVENTS: Final = frozenset({"USER_UPDATE", "GUILD_MEMBER_UPDATE"})
 MEMBER_EVENTS: Final = frozenset({"GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE"})
 ROLE_EVENTS: Final = frozenset({"GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"})
-
-
-def server_shard(server_id: int) -> str:
-    return f"server:{server_id}"
-
-
-def user_shard(user_id: int) -> str:
-    return f"user:{user_id}"
 
 
 def in_one_record(*envelopes: Envelope) -> OutboxRecord:

@@ -14,7 +14,7 @@ from beep.users.v1.tokens_service_pb2 import (
     TokenScheme,
 )
 from services.common.auth import Principal, PrincipalKind
-from services.common.bus import Bus, HistoryLost
+from services.common.bus import SESSION_REVOKED, Bus, HistoryLost, shard_id, user_shard
 from services.common.clock import Clock
 from services.common.errors import Unauthenticated
 
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 REMEMBER_SECONDS: Final = 30.0
 REMEMBERED_TOKENS: Final = 10_000
 TOKEN_BYTES: Final = 8192
-SESSION_REVOKED: Final = "SESSION_REVOKED"
 # A revocation may arrive while a token is being checked; then it is checked again. This many in a row mean a storm,
 # in which the answer is used once and not remembered.
 _TRIES: Final = 3
@@ -100,7 +99,7 @@ class Authenticator:
                 user_id = answer.user.id
                 if user_id not in self._by_user:
                     self._by_user[user_id] = set()
-                    self._subscription.add(_shard(user_id))
+                    self._subscription.add(user_shard(user_id))
                     # It may have been revoked between the check and the subscription: only a second check can tell.
                     continue
                 if revocations == self._revocations:
@@ -116,7 +115,7 @@ class Authenticator:
         for digest in self._by_user.get(user_id, ()):
             self._remembered.pop(digest, None)
         if self._by_user.pop(user_id, None) is not None:
-            self._subscription.discard(_shard(user_id))
+            self._subscription.discard(user_shard(user_id))
 
     async def follow_revocations(self) -> None:
         """Runs until `close`."""
@@ -125,7 +124,7 @@ class Authenticator:
                 async for batch in self._subscription:
                     for record in batch:
                         if record.envelope.type == SESSION_REVOKED:
-                            self.forget(int(record.envelope.shard.partition(":")[2]))
+                            self.forget(shard_id(record.envelope.shard))
                 return
             except HistoryLost:
                 logger.warning("revocations were missed: every token is checked again")
@@ -149,7 +148,7 @@ class Authenticator:
     def _unfollow_unless_needed(self, user_id: int) -> None:
         if self._by_user.get(user_id) == set():
             del self._by_user[user_id]
-            self._subscription.discard(_shard(user_id))
+            self._subscription.discard(user_shard(user_id))
 
     def _forget_everybody(self) -> None:
         self._revocations += 1
@@ -157,10 +156,6 @@ class Authenticator:
         self._by_user.clear()
         self._subscription.close()
         self._subscription = self._bus.subscribe(())
-
-
-def _shard(user_id: int) -> str:
-    return f"user:{user_id}"
 
 
 def _digest(header: str) -> bytes:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
-from services.common.bus import Bus, Envelope, HistoryLost
-from services.servers.events import USER_UPDATE, user_shard
+from services.common.bus import Bus, Envelope, HistoryLost, shard_id, user_shard
+from services.servers.events import USER_UPDATE
 
 if TYPE_CHECKING:
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
@@ -19,7 +19,6 @@ MAX_IDS: Final = 1000
 NOBODY: Final = "deleted_user"
 """The name of one whose account is gone while a membership or an invitation of theirs is still there."""
 
-_SHARD_PREFIX: Final = user_shard(0)[:-1]
 _log = logging.getLogger(__name__)
 
 
@@ -106,6 +105,6 @@ class Directory:
         if envelope.type != USER_UPDATE:
             return
         self._drops += 1
-        user_id = int(envelope.shard.removeprefix(_SHARD_PREFIX))
+        user_id = shard_id(envelope.shard)
         if self._kept.pop(user_id, None) is not None:
             self._unfollow(user_id)

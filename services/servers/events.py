@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from beep.authz.v1 import authz_service_pb2, facts_pb2
 from beep.users.v1 import user_pb2
-from services.common.bus import AccessChange, Audience, Envelope
+from services.common.bus import SERVER_JOINED, AccessChange, Audience, Envelope, server_shard, user_shard
 from services.common.outbox import OutboxRecord
 from services.common.permissions import Permission
 from services.servers import render
@@ -54,20 +54,11 @@ from services.wire.events import (
 from services.wire.server import UnavailableGuild, guild_object
 
 USER_UPDATE: Final = "USER_UPDATE"
-SERVER_JOINED: Final = "SERVER_JOINED"
 
 _OVERWRITE_TARGETS: Final = {
     OverwriteTarget.ROLE: facts_pb2.OVERWRITE_TARGET_ROLE,
     OverwriteTarget.MEMBER: facts_pb2.OVERWRITE_TARGET_MEMBER,
 }
-
-
-def server_shard(server_id: int) -> str:
-    return f"server:{server_id}"
-
-
-def user_shard(user_id: int) -> str:
-    return f"user:{user_id}"
 
 
 def users_in(change: Change) -> set[int]:

@@ -3,19 +3,14 @@
 It consumes nothing.
 """
 
-from typing import Final
-
 import msgspec
 
-from services.common.bus import Audience, Envelope
+from services.common.bus import SESSION_REVOKED, Audience, Envelope, user_shard
 from services.common.outbox import OutboxRecord
-
-SESSION_REVOKED: Final = "SESSION_REVOKED"
-"""A token stopped to count; the body is `{"auth_session_id"}`. Whatever was authenticated with it ends now."""
 
 
 def session_revoked(event_id: int, user_id: int, auth_session_id: str) -> OutboxRecord:
     """The record of a sign-out, of a session that ended at the provider, or of a bot token that was replaced."""
-    shard = f"user:{user_id}"
+    shard = user_shard(user_id)
     body = msgspec.json.encode({"auth_session_id": auth_session_id})
     return OutboxRecord(event_id, shard, (Envelope(event_id, shard, SESSION_REVOKED, body, Audience.NONE),))

@@ -16,11 +16,10 @@ from beep.users.v1.users_service_pb2_grpc import (
     add_UsersServiceServicer_to_server,
 )
 from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus import Audience, Envelope
+from services.common.bus import Audience, Envelope, user_shard
 from services.common.bus_sqlite import SqliteBus
 from services.common.rpc import RpcServer
 from services.servers.directory import NOBODY, Directory
-from services.servers.events import user_shard
 from tests.support.clock import ManualClock
 
 ANN, BOB, EVE = 1, 2, 3

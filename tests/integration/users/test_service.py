@@ -16,6 +16,7 @@ from beep.users.v1.tokens_service_pb2 import (
     SignOutRequest,
 )
 from beep.users.v1.users_service_pb2 import FindUserRequest, GetAccountRequest, GetUsersRequest
+from services.common.bus import SESSION_REVOKED
 from services.common.errors import (
     BeepError,
     FailedPrecondition,
@@ -25,7 +26,6 @@ from services.common.errors import (
     Unauthenticated,
 )
 from services.common.limits import BOTS_PER_USER
-from services.users.events import SESSION_REVOKED
 from services.users.identity.embedded.tokens import sign_access_token
 from services.users.service.accounts import RESERVATION_MS
 from tests.integration.users.embedded_identity import ISSUER, ORIGIN, PASSWORD, SERVICE_SECRET
