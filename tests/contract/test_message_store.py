@@ -344,6 +344,12 @@ async def found(store: MessageStore, content: str = "", *, channels: tuple[int, 
     return [one.id - START for one in (await store.search(search)).messages]
 
 
+async def count(store: MessageStore, content: str = "", **asked: Any) -> int:
+    """How many there are on all pages, as one page tells it."""
+    search = Search(channel_ids=frozenset({CHANNEL}), terms=parse_terms(content) or (), limit=1, **asked)
+    return (await store.search(search)).total
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -387,18 +393,27 @@ async def test_search_sees_what_was_acknowledged_just_before(store: MessageStore
 
 
 async def test_search_follows_edits_and_deletions(store: MessageStore) -> None:
-    first, second = await say(store, 1, "apple"), await say(store, 2, "apple pie")
-    assert await found(store, "apple") == [2, 1]
+    first, second, third = [await say(store, n, "apple pie") for n in (1, 2, 3)]
+    assert await found(store, "apple") == [3, 2, 1]
     await store.replace(changed(first, content="pear"), record())
-    assert (await found(store, "apple"), await found(store, "pear")) == ([2], [1])
-    await store.delete(CHANNEL, [second.id], record())
-    assert (await found(store, "apple"), await found(store, "pie")) == ([], [])
-    # Changed twice, and deleted, between two searches.
-    third = await say(store, 3, "plum")
-    once = changed(third, content="quince")
+    await store.replace(changed(second, content="", embeds=b"[{}]"), record())
+    await store.delete(CHANNEL, [third.id], record())
+    for content, expected in (("apple", []), ("pie", []), ("pear", [1]), ("", [1])):
+        assert await found(store, content) == expected
+        # Not even counted.
+        assert await count(store, content) == len(expected)
+
+
+async def test_search_sees_the_last_of_many_changes_of_one_message(store: MessageStore) -> None:
+    once = changed(await say(store, 1, "plum"), content="quince")
     await store.replace(once, record())
-    await store.replace(changed(once, content=""), record())
-    assert (await found(store, "plum"), await found(store, "quince"), await found(store)) == ([], [], [1])
+    await store.replace(changed(once, content="fig"), record())
+    gone = await say(store, 2, "fig")
+    await store.replace(changed(gone, content="fig jam"), record())
+    await store.delete(CHANNEL, [gone.id], record())
+    for content, expected in (("plum", []), ("quince", []), ("fig", [1]), ("jam", [])):
+        assert await found(store, content) == expected
+        assert await count(store, content) == len(expected)
 
 
 async def test_search_finds_after_a_restart_what_was_never_searched_before(under_test: StoreUnderTest) -> None:
@@ -446,8 +461,7 @@ async def test_search_pages_in_the_order_asked_for_within_the_bounds(store: Mess
     assert await found(store, "apple", before=START + 4, after=START + 1) == [3, 2]
     within = {"before": START + 6, "after": START + 3}
     assert await found(store, "apple", order=Order.RELEVANCE, **within) == [4, 5]
-    search = Search(channel_ids=frozenset({CHANNEL}), terms=("apple",), limit=1, offset=2, **within)
-    assert (await store.search(search)).total == 2
+    assert await count(store, "apple", offset=2, **within) == 2
 
 
 async def test_search_takes_as_many_channels_authors_and_words_as_may_be_named(store: MessageStore) -> None:

@@ -85,6 +85,12 @@ def test_a_word_that_is_typed_must_occur_whatever_stands_around_it(
     assert sqlite_search.find(connection, search) == (0, [])
 
 
+@pytest.mark.parametrize("term", ['needle" OR "missing', '"', 'missing"', "\0", "\ud800"])
+def test_store_takes_any_term_for_text(connection: sqlite3.Connection, term: str) -> None:
+    """Whatever a caller that is not the parser may hand it."""
+    assert sqlite_search.find(connection, Search(channel_ids=frozenset({CHANNEL}), terms=(term,))) == (0, [])
+
+
 def test_what_is_there_is_found(connection: sqlite3.Connection) -> None:
     for content in ("needle", 'HAY "a needle"', ""):
         search = Search(channel_ids=frozenset({CHANNEL}), terms=parse_terms(content) or ())
