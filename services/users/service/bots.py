@@ -9,11 +9,11 @@ from services.common.errors import InvalidArgument, NotFound, PermissionDenied, 
 from services.common.limits import BOTS_PER_USER, IDEMPOTENCY_KEY
 from services.common.outbox import Relay
 from services.common.snowflake import SnowflakeGenerator
+from services.users import render
 from services.users.domain.bot import parse_bot_name, parse_description
 from services.users.domain.bot_token import SECRET_BYTES, TOKEN_ID_BYTES, BotToken, make_bot_token
 from services.users.domain.user import Bot, User, UserKind
 from services.users.events import session_revoked
-from services.users.service.encode import bot_message, user_message
 from services.users.store.ports import TooManyBots, UserStore
 
 
@@ -44,13 +44,13 @@ class BotsService(BotsServiceServicer):
             )
         except TooManyBots:
             raise ResourceExhausted("TOO_MANY_BOTS", f"A person has at most {BOTS_PER_USER} bots.") from None
-        return bots_service_pb2.CreateBotResponse(bot=bot_message(stored), token=token.text if created else "")
+        return bots_service_pb2.CreateBotResponse(bot=render.bot(stored), token=token.text if created else "")
 
     async def ListBots(
         self, request: bots_service_pb2.ListBotsRequest, context: object
     ) -> bots_service_pb2.ListBotsResponse:
         bots = await self._store.bots_of(_person())
-        return bots_service_pb2.ListBotsResponse(bots=map(bot_message, bots))
+        return bots_service_pb2.ListBotsResponse(bots=map(render.bot, bots))
 
     async def GetBot(self, request: bots_service_pb2.GetBotRequest, context: object) -> bots_service_pb2.GetBotResponse:
         caller = current_principal()
@@ -58,7 +58,7 @@ class BotsService(BotsServiceServicer):
         if bot is None or not (caller.is_service or caller.user_id in (bot.owner_id, bot.user.id)):
             raise _not_found()
         (owner,) = await self._store.users([bot.owner_id])
-        return bots_service_pb2.GetBotResponse(bot=bot_message(bot), owner=user_message(owner))
+        return bots_service_pb2.GetBotResponse(bot=render.bot(bot), owner=render.user(owner))
 
     async def ResetBotToken(
         self, request: bots_service_pb2.ResetBotTokenRequest, context: object

@@ -8,13 +8,13 @@ from services.common.auth import PrincipalKind, current_principal, require_servi
 from services.common.clock import Clock
 from services.common.errors import FailedPrecondition, InvalidArgument, Unauthenticated, Unavailable
 from services.common.snowflake import SnowflakeGenerator
+from services.users import render
 from services.users.domain.bot_token import looks_like_bot_token, parse_bot_token
 from services.users.domain.errors import MalformedToken
 from services.users.domain.user import User
 from services.users.domain.username import parse_global_name
 from services.users.identity.ports import IdentityProvider
 from services.users.identity.verifier import TokenVerifier, VerifiedToken
-from services.users.service.encode import user_message
 from services.users.service.revocations import Revocations
 from services.users.store.ports import NewPerson, UserStore
 
@@ -79,7 +79,7 @@ class TokensService(TokensServiceServicer):
             raise Unauthenticated("SESSION_REVOKED", "This session was signed out.")
         user = known.user or await self._first_sight(token)
         return tokens_service_pb2.AuthenticateResponse(
-            user=user_message(user),
+            user=render.user(user),
             auth_session_id=token.sid,
             expires_at_ms=token.expires_at_s * 1000,
             global_roles=token.roles,
@@ -102,4 +102,4 @@ class TokensService(TokensServiceServicer):
         bot = None if token is None else await self._store.bot_with_token(token)
         if token is None or bot is None:
             raise Unauthenticated("INVALID_TOKEN", "The bot token is not valid.")
-        return tokens_service_pb2.AuthenticateResponse(user=user_message(bot.user), auth_session_id=token.token_id)
+        return tokens_service_pb2.AuthenticateResponse(user=render.user(bot.user), auth_session_id=token.token_id)

@@ -4,8 +4,8 @@ from beep.users.v1 import user_pb2, users_service_pb2
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer
 from services.common.auth import current_user_id
 from services.common.errors import InvalidArgument, NotFound
+from services.users import render
 from services.users.identity.ports import IdentityProvider
-from services.users.service.encode import user_message
 from services.users.store.ports import UserStore
 
 MAX_IDS = 1000
@@ -24,7 +24,7 @@ class UsersService(UsersServiceServicer):
         if len(request.ids) > MAX_IDS:
             raise InvalidArgument("TOO_MANY_IDS", f"At most {MAX_IDS} ids at once.")
         users = await self._store.users(request.ids)
-        return users_service_pb2.GetUsersResponse(users=map(user_message, users))
+        return users_service_pb2.GetUsersResponse(users=map(render.user, users))
 
     async def GetAccount(
         self, request: users_service_pb2.GetAccountRequest, context: object
@@ -32,7 +32,7 @@ class UsersService(UsersServiceServicer):
         found = await self._store.users([current_user_id()])
         if not found:
             raise NotFound("USER_NOT_FOUND", "There is no such user.")
-        account = user_pb2.Account(user=user_message(found[0]))
+        account = user_pb2.Account(user=render.user(found[0]))
         state = None if found[0].subject is None else await self._identity.account(found[0].subject)
         if state is not None:
             account.email, account.verified, account.mfa_enabled = state.email, state.verified, state.mfa_enabled
@@ -44,4 +44,4 @@ class UsersService(UsersServiceServicer):
         user = await self._store.person_named(request.username.strip().lower())
         if user is None:
             raise NotFound("USER_NOT_FOUND", "There is no such user.")
-        return users_service_pb2.FindUserResponse(user=user_message(user))
+        return users_service_pb2.FindUserResponse(user=render.user(user))
