@@ -8,7 +8,7 @@ from secrets import token_hex
 from beep.authz.v1.authz_service_pb2_grpc import add_AuthzServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
-from services.authz.config import DATABASE, DEFAULTS, Config
+from services.authz.config import DATABASE, DEFAULTS, Settings
 from services.authz.decisions import Decisions
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
@@ -20,17 +20,17 @@ from services.common.runtime import Runtime
 
 
 @asynccontextmanager
-async def build(runtime: Runtime, config: Config = DEFAULTS) -> AsyncIterator[None]:
+async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterator[None]:
     """Serve decisions at the runtime's server for as long as the context is open."""
     async with AsyncExitStack() as stack:
         authorizer = await EmbeddedAuthorizer.open(runtime.data / DATABASE)
         stack.push_async_callback(authorizer.close)
-        await authorizer.write_schema(config.schema.read_text())
+        await authorizer.write_schema(settings.schema.read_text())
         epochs = Epochs(await authorizer.head())
         lane = Lane(authorizer, epochs)
         lane.start()
         stack.push_async_callback(lane.close)
-        answers = Answers(config.answers_kept)
+        answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
         waves = Waves(authorizer, pinning, answers)
         service = AuthzService(Decisions(pinning, waves), Audiences(pinning, waves), lane, partial(token_hex, 8))

@@ -1,4 +1,4 @@
-"""Settings of authz."""
+"""Settings of authz: none comes from the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ DATABASE: Final = "authz.db"
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Settings:
     """What can be set.
 
     Attributes:
@@ -20,4 +20,4 @@ class Config:
     answers_kept: int = 65_536
 
 
-DEFAULTS: Final = Config()
+DEFAULTS: Final = Settings()

@@ -73,6 +73,13 @@ def at_ms(wall_ms: int) -> int:
     return max(0, wall_ms - EPOCH_MS) << _TIME_SHIFT
 
 
+def parse_worker(setting: str, text: str) -> int:
+    """The worker number that a setting gives. Raises ValueError, which names the setting."""
+    if not (text.isascii() and text.isdecimal()) or int(text) > MAX_WORKER:
+        raise ValueError(f"{setting} is 0 to {MAX_WORKER}, not {text!r}")
+    return int(text)
+
+
 def parse_snowflake(value: str | int) -> int:
     """Read an id as it comes from outside.
 

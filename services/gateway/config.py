@@ -1,4 +1,4 @@
-"""Settings of the gateway."""
+"""Settings of the gateway, from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from services.common import limits
 
 DATABASE: Final = "gateway.db"
 REPLAY_FILE: Final = "gateway.replay"
+MIN_HEARTBEAT_INTERVAL_MS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Settings:
         cls, environment: Mapping[str, str], *, public_url: str = "", host: str = "127.0.0.1", port: int | None = None
     ) -> Self:
         """Raises ValueError for a value that means nothing."""
-        interval = int(environment.get("BEEP_HEARTBEAT_INTERVAL_MS", limits.HEARTBEAT_INTERVAL_MS))
-        if interval < 100:
-            raise ValueError("BEEP_HEARTBEAT_INTERVAL_MS is at least 100")
-        return cls(host=host, port=port, public_url=public_url, heartbeat_interval=interval / 1000)
+        text = environment.get("BEEP_HEARTBEAT_INTERVAL_MS", str(limits.HEARTBEAT_INTERVAL_MS))
+        if not (text.isascii() and text.isdecimal()) or int(text) < MIN_HEARTBEAT_INTERVAL_MS:
+            raise ValueError(f"BEEP_HEARTBEAT_INTERVAL_MS is {MIN_HEARTBEAT_INTERVAL_MS} at least, not {text!r}")
+        return cls(host=host, port=port, public_url=public_url, heartbeat_interval=int(text) / 1000)

@@ -15,7 +15,7 @@ from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.messages.authorizer import Authorizer
 from services.messages.channels import Channels
-from services.messages.config import DATABASE, Settings
+from services.messages.config import DATABASE, DEFAULTS, Settings
 from services.messages.directory import Directory
 from services.messages.indexing import Indexer
 from services.messages.nonces import keep_forgetting
@@ -24,9 +24,8 @@ from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
 
 
 @asynccontextmanager
-async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIterator[None]:
+async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterator[None]:
     """Serve messages at the runtime's server for as long as the context is open."""
-    settings = settings or Settings()
     clock, peers = runtime.clock, runtime.peers
     async with AsyncExitStack() as stack:
         database = await Database.open(runtime.data / DATABASE, MIGRATIONS)

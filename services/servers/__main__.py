@@ -19,7 +19,7 @@ from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
-from services.servers.config import DATABASE, Settings
+from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
 from services.servers.service.access import Access
@@ -40,9 +40,8 @@ CODE_LENGTH: Final = 8
 
 
 @asynccontextmanager
-async def build(runtime: Runtime, settings: Settings | None = None) -> AsyncIterator[None]:
+async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterator[None]:
     """Serve servers at the runtime's server for as long as the context is open."""
-    settings = settings or Settings()
     clock, peers, server = runtime.clock, runtime.peers, runtime.server
     authz = AuthzServiceStub(peers["authz"])
     async with AsyncExitStack() as stack:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from services.common.snowflake import MAX_WORKER
+from services.common.snowflake import parse_worker
 
 DATABASE: Final = "servers.db"
 
@@ -27,9 +27,8 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises ValueError for a value that means nothing."""
-        text = environment.get("BEEP_SERVERS_WORKER", "")
-        if not text:
-            return cls()
-        if not (text.isascii() and text.isdecimal()) or int(text) > MAX_WORKER:
-            raise ValueError(f"BEEP_SERVERS_WORKER is 0 to {MAX_WORKER}, not {text!r}")
-        return cls(worker=int(text))
+        worker = environment.get("BEEP_SERVERS_WORKER", "")
+        return cls(worker=parse_worker("BEEP_SERVERS_WORKER", worker)) if worker else cls()
+
+
+DEFAULTS: Final = Settings()

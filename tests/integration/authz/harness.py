@@ -13,7 +13,7 @@ from beep.authz.v1 import authz_service_pb2 as pb
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.authz.v1.facts_pb2 import FactChange
 from services.authz.__main__ import build
-from services.authz.config import DEFAULTS, Config
+from services.authz.config import DEFAULTS, Settings
 from services.common.auth import InternalTokens, Principal, PrincipalKind
 from services.common.bus_sqlite import SqliteBus
 from services.common.clock import SystemClock
@@ -31,7 +31,7 @@ CALLER = Principal(PrincipalKind.SERVICE, service="servers")
 
 @asynccontextmanager
 async def serving(
-    directory: Path, config: Config = DEFAULTS, principal: Principal = CALLER
+    directory: Path, settings: Settings = DEFAULTS, principal: Principal = CALLER
 ) -> AsyncIterator[AuthzServiceStub]:
     """A stub of an authz whose data is in the directory."""
     clock = SystemClock()
@@ -39,7 +39,7 @@ async def serving(
     bus = await SqliteBus.open(directory / "bus.db", clock)
     server = RpcServer("authz", tokens)
     try:
-        async with build(Runtime(directory, clock, tokens, bus, server, {}), config):
+        async with build(Runtime(directory, clock, tokens, bus, server, {}), settings):
             yield AuthzServiceStub(server.in_process_channel(principal))
     finally:
         await bus.close()

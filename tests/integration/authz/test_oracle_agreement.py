@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.authz.config import DEFAULTS, Config
+from services.authz.config import DEFAULTS, Settings
 from services.authz.domain.projection import Epoch
 from services.authz.epochs import Epochs
 from services.authz.store.ports import Token
@@ -69,7 +69,7 @@ def test_authz_agrees_with_oracle_on_random_servers(shard: Shard, number: int) -
 
 async def test_authz_agrees_with_oracle_over_long_sequences(tmp_path: Path) -> None:
     # So few answers are kept that they are forgotten and asked anew all the time.
-    tally = await _compare(tmp_path, Config(answers_kept=300), worlds=40, steps=15)
+    tally = await _compare(tmp_path, Settings(answers_kept=300), worlds=40, steps=15)
     assert tally.wrong == []
 
 
@@ -114,7 +114,7 @@ async def test_comparison_sees_it_when_the_schema_is_wrong(tmp_path: Path, mutan
     assert right in text
     schema = tmp_path / "mutant.perm"
     schema.write_text(text.replace(right, wrong))
-    tally = await _compare(tmp_path, Config(schema=schema), worlds=60, steps=4)
+    tally = await _compare(tmp_path, Settings(schema=schema), worlds=60, steps=4)
     assert tally.wrong, f"nobody noticed that {mutant}"
 
 
@@ -136,9 +136,9 @@ async def test_comparison_sees_it_when_an_epoch_is_not_bumped(
     assert tally.wrong, f"nobody noticed that the epoch of the {kind} stood still"
 
 
-async def _compare(directory: Path, config: Config, *, worlds: int, steps: int) -> Tally:
+async def _compare(directory: Path, settings: Settings, *, worlds: int, steps: int) -> Tally:
     """Always the same worlds, known to catch the defects above."""
-    async with serving(directory, config) as authz:
+    async with serving(directory, settings) as authz:
         comparison = Comparison(authz)
         await asyncio.gather(*(comparison.run(number, number, steps) for number in range(worlds)))
     return comparison.tally
