@@ -21,6 +21,15 @@ from services.common.clock import Clock
 from services.common.limits import GATEWAY_FRAME_BYTES
 from services.gateway.config import Settings
 from services.gateway.domain.close_codes import REASONS, CloseCode
+from services.gateway.domain.conversation import (
+    Continue,
+    Conversation,
+    Effect,
+    Hangup,
+    ListMembers,
+    Reply,
+    Start,
+)
 from services.gateway.domain.frames import (
     BINARY,
     INVALID_SESSION,
@@ -31,15 +40,6 @@ from services.gateway.domain.frames import (
     Resume,
     frame_header,
     hello,
-)
-from services.gateway.domain.session import (
-    Continue,
-    Conversation,
-    Effect,
-    Hangup,
-    ListMembers,
-    Reply,
-    Start,
 )
 from services.gateway.session import Session
 

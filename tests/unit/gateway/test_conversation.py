@@ -7,8 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.common.limits import GATEWAY_COMMANDS_PER_MINUTE
 from services.gateway.domain.close_codes import REASONS, CloseCode
+from services.gateway.domain.conversation import Continue, Conversation, Hangup, ListMembers, Phase, Reply, Start
 from services.gateway.domain.frames import HEARTBEAT_ACK, HEARTBEAT_REQUEST, Opcode
-from services.gateway.domain.session import Continue, Conversation, Hangup, ListMembers, Phase, Reply, Start
 
 INTERVAL = 40.0
 IDENTIFY = b'{"op":2,"d":{"token":"t","intents":1}}'
