@@ -37,7 +37,7 @@ from services.rest.http_server import listen
 from services.servers import __main__ as servers
 from services.users import __main__ as users
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1:0"
 OPEN_FILES: Final = 65_536
@@ -179,7 +179,7 @@ def _starting(part: str, data: Path) -> Iterator[None]:
     try:
         yield
     except (BeepError, OSError, ValueError) as error:
-        _log.debug("cannot_start", exc_info=error, extra={"part": part})
+        logger.debug("cannot_start", exc_info=error, extra={"part": part})
         reason = error.message if isinstance(error, BeepError) else str(error)
         raise UserError(
             f"Beep cannot start {part}: {reason.rstrip('.')}. See `beep doctor --data {data}`, and BEEP_LOG=debug."

@@ -30,7 +30,7 @@ from services.common.clock import Clock
 from services.common.errors import BeepError, Unavailable
 from services.common.sqlite import Database
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Offsets are contiguous: SQLite continues behind the largest rowid, and the trim never takes the newest entry.
 # The epoch is made with the file, so a file that was removed comes back with another one.
@@ -207,7 +207,7 @@ class SqliteBus:
                 await self.trim()
             except BeepError as error:
                 # The log grows until the next try; publishing reports the same fault to those who can act on it.
-                _log.warning("bus_trim_failed error=%s", error)
+                logger.warning("bus_trim_failed", extra={"error": error})
 
 
 class SqliteSubscription:
@@ -321,7 +321,7 @@ class SqliteSubscription:
             try:
                 return await self._bus.read(self._since, self._position, _PAGE)
             except Unavailable as error:
-                _log.warning("bus_read_failed error=%s", error)
+                logger.warning("bus_read_failed", extra={"error": error})
                 await self._bus.pause(_RETRY_SECONDS)
         return []
 

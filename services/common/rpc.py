@@ -132,7 +132,7 @@ class RpcServer:
             raise DeadlineExceeded("TIMED_OUT", f"The service {self.name} waited too long for something.") from None
         except Exception:
             # The boundary of a service: what nobody foresaw is logged here, and the caller learns no more than that.
-            logger.exception("rpc failed", extra={"rpc": path})
+            logger.exception("rpc_failed", extra={"rpc": path})
             raise Internal("INTERNAL", "Something went wrong inside Beep.") from None
 
     async def _carry_in_process(self, path: str, request: Any, _seconds: float, token: str) -> Any:

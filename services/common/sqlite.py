@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 Synchronous = Literal["FULL", "NORMAL"]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_BATCH: Final = 256
 """Functions in one transaction: bounds what the first of them waits for the last."""
@@ -254,7 +254,7 @@ class Database:
                 # The kernel may have dropped the pages that it failed to write, and reports that only once:
                 # a second try could succeed with a hole in the file. Only a restart, which recovers, may go on.
                 self._failure = failure if isinstance(failure, BeepError) else None
-                _log.critical("database_failed file=%s error=%s", self._path.name, error)
+                logger.critical("database_failed", extra={"file": self._path.name, "error": error})
             for job in batch:
                 job.error = job.error or failure
 
@@ -273,7 +273,7 @@ class Database:
             self._loop.call_soon_threadsafe(callback, argument)
         except RuntimeError:
             # The loop is gone and everyone who waited with it.
-            _log.warning("database_abandoned file=%s", self._path.name)
+            logger.warning("database_abandoned", extra={"file": self._path.name})
 
     # On the event loop again.
 
@@ -326,7 +326,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             # The caller gets the error that led here; if the transaction stays open, the next BEGIN fails loudly.
-            _log.error("rollback_failed error=%s", error)
+            logger.error("rollback_failed", extra={"error": error})
 
 
 def _primary_code(error: BaseException) -> int:

@@ -84,7 +84,7 @@ class Commands:
                 await self._list(session, waiting.popleft())
         except (BeepError, TimeoutError) as error:
             # The client asks again: a chunk that does not come is what its own time-out is for.
-            logger.warning("gateway_members_failed reason=%s", error)
+            logger.warning("gateway_members_failed", extra={"error": error})
         finally:
             del self._waiting[session]
 

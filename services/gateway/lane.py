@@ -126,7 +126,7 @@ class Lane:
         if not self._stopped:
             self._advance()
         elif len(self._waiting) > WAITING:
-            logger.warning("gateway_lane_overflow server_id=%d", self.server_id)
+            logger.warning("gateway_lane_overflow", extra={"server_id": self.server_id})
             self._keeper.lose(self)
 
     def _advance(self) -> None:
@@ -220,7 +220,7 @@ class Lane:
                 self._deliver(recipients, [self._tools.recent.of(record)])
         except Exception:
             # Nothing that asking again would mend. A lane that stood for ever would be a silent gap.
-            logger.exception("gateway_lane_failed server_id=%d", self.server_id)
+            logger.exception("gateway_lane_failed", extra={"server_id": self.server_id})
             self._keeper.lose(self)
         else:
             self._go_on()

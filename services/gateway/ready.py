@@ -271,7 +271,7 @@ class Sessions:
                 self._hub.tell(session, told)
             self._begin(session, lane, attendance)
         except (BeepError, TimeoutError):
-            logger.exception("gateway_join_failed server_id=%d", server_id)
+            logger.exception("gateway_join_failed", extra={"server_id": server_id})
             self._hub.end(session, CloseCode.UNKNOWN_ERROR)
         finally:
             if not lane.begun:
@@ -333,7 +333,7 @@ class _Closing:
             return True
         self._end(CloseCode.UNKNOWN_ERROR)
         if isinstance(error, (BeepError, TimeoutError)):
-            logger.warning("gateway_start_failed reason=%s", error)
+            logger.warning("gateway_start_failed", extra={"error": error})
             return True
         return False
 

@@ -38,7 +38,7 @@ async def recover(dispatcher: Dispatcher, tools: LaneTools, store: SessionStore,
         replay.release(stored.slot)
     dispatcher.begin(replay.watermark if sessions else None)
     await _tell(tools, news)
-    logger.info("gateway_recovered sessions=%d lost=%d", len(news), len(lost))
+    logger.info("gateway_recovered", extra={"sessions": len(news), "lost": len(lost)})
 
 
 def _restore(dispatcher: Dispatcher, session: Session, views: dict[int, StoredView], watermark: int) -> list[int]:

@@ -34,7 +34,7 @@ MAX_MEMBERS: Final = 20_000
 MAX_SERVERS: Final = 2_000
 MAX_ASKED: Final = 1_000
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class _Subject(msgspec.Struct):
@@ -184,7 +184,7 @@ class Directory:
                         self._apply(record.envelope)
                 return
             except HistoryLost:
-                _log.warning("directory_cleared reason=history_lost")
+                logger.warning("directory_cleared", extra={"reason": "history_lost"})
                 self._shards.subscription = self._bus.subscribe(self._shards.held)
                 for cache in (self._users, self._members, self._roles):
                     cache.clear()

@@ -13,7 +13,7 @@ PAUSE_SECONDS: Final = 1.0
 BATCH: Final = 128
 """Senders wait behind each batch, for a few milliseconds."""
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Indexer:
@@ -39,6 +39,6 @@ class Indexer:
                     pass
             except BeepError as error:
                 # A search does what is left itself, and says so if it cannot either.
-                _log.warning("messages_not_indexed error=%s", error)
+                logger.warning("messages_not_indexed", extra={"error": error})
                 self._work.set()
             await self._clock.sleep(PAUSE_SECONDS)

@@ -12,7 +12,7 @@ from services.messages.store.ports import MessageStore
 INTERVAL_SECONDS: Final = 600.0
 BATCH: Final = 1_000
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def forget_old_nonces(store: MessageStore, clock: Clock) -> None:
@@ -29,5 +29,5 @@ async def keep_forgetting(store: MessageStore, clock: Clock) -> None:
             await forget_old_nonces(store, clock)
         except BeepError as error:
             # Nothing depends on it: an old nonce that is still there does not count.
-            _log.warning("nonces_kept error=%s", error)
+            logger.warning("nonces_kept", extra={"error": error})
         await clock.sleep(INTERVAL_SECONDS)

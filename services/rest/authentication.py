@@ -127,7 +127,7 @@ class Authenticator:
                             self.forget(shard_id(record.envelope.shard))
                 return
             except HistoryLost:
-                logger.warning("revocations were missed: every token is checked again")
+                logger.warning("rest_revocations_missed")
                 self._forget_everybody()
 
     def close(self) -> None:

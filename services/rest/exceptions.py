@@ -71,7 +71,7 @@ def _answer_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
 
 
 def _answer_unforeseen(request: AnyRequest, error: Exception) -> Response[Any]:
-    logger.error("request failed", exc_info=error, extra={"route": request.scope.get("path_template", "")})
+    logger.error("rest_request_failed", exc_info=error, extra={"route": request.scope.get("path_template", "")})
     return _response(errors.plain(500))
 
 

@@ -19,7 +19,7 @@ MAX_IDS: Final = 1000
 NOBODY: Final = "deleted_user"
 """The name of one whose account is gone while a membership or an invitation of theirs is still there."""
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Directory:
@@ -62,7 +62,7 @@ class Directory:
                         self._apply(record.envelope)
                 return
             except HistoryLost:
-                _log.warning("directory_cleared reason=history_lost")
+                logger.warning("directory_cleared", extra={"reason": "history_lost"})
                 self._drops += 1
                 self._kept.clear()
                 self._subscription = self._bus.subscribe([user_shard(user_id) for user_id in self._fetching])

@@ -19,7 +19,7 @@ from services.servers.store.ports import Loaded, ServerStore, Wanted
 PAGE: Final = 256
 RETRY_SECONDS: Final = 1.0
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class MuteTimer:
@@ -41,7 +41,7 @@ class MuteTimer:
                 await self._end_due()
                 ends_at = await self._store.next_mute_end()
             except BeepError as error:
-                _log.warning("mutes_not_ended error=%s", error)
+                logger.warning("mutes_not_ended", extra={"error": error})
                 await self._clock.sleep(RETRY_SECONDS)
                 continue
             await self._wait(None if ends_at is None else max(0.0, (ends_at - self._clock.now_ms()) / 1000))

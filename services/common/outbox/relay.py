@@ -11,7 +11,7 @@ from services.common.clock import Clock
 from services.common.errors import BeepError, DeadlineExceeded, Internal, InvalidArgument, Unavailable
 from services.common.outbox.ports import Outbox, OutboxRecord
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _PAGE: Final = 256
 _MAX_ENVELOPES: Final = 512
@@ -118,7 +118,8 @@ class Relay:
         try:
             await self._mark()
         except BeepError as error:
-            _log.warning("outbox_not_tended error=%r", error)  # what is not marked is published again, and dropped
+            # What is not marked is published again, and dropped by the bus.
+            logger.warning("outbox_not_tended", extra={"error": repr(error)})
 
     def notify(self, record: OutboxRecord) -> None:
         """A record has been committed. Called once per commit, in the order of the commits."""
@@ -214,7 +215,9 @@ class Relay:
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is: facts are never skipped
                 level = logging.ERROR if isinstance(error, _REFUSALS) else logging.WARNING
-                _log.log(level, "facts_not_applied shard=%s record=%d error=%r", shard, record.id, error)
+                logger.log(
+                    level, "facts_not_applied", extra={"shard": shard, "record": record.id, "error": repr(error)}
+                )
             await self._clock.sleep(retry)
             retry = min(retry * 2, _LAST_RETRY)
         lane[0].ready = True
@@ -232,7 +235,7 @@ class Relay:
                 await self._publish(self._take())
                 retry = _FIRST_RETRY
             except Exception as error:  # noqa: BLE001 - the bus or the outbox is away: nothing can be done but wait
-                _log.warning("relay_waits error=%r", error)
+                logger.warning("relay_waits", extra={"error": repr(error)})
                 await self._clock.sleep(retry)
                 retry = min(retry * 2, _LAST_RETRY)
 
@@ -269,7 +272,7 @@ class Relay:
                 try:
                     await self._append([entry])
                 except _REFUSALS as error:
-                    _log.error("dead_letter shard=%s record=%d error=%r", shard, entry.record.id, error)
+                    logger.error("dead_letter", extra={"shard": shard, "record": entry.record.id, "error": repr(error)})
                     await self._outbox.dead_letter(entry.record.id, repr(error))
                     refusal = Internal("DEAD_LETTER", "The change is stored but could not be published.")
                 self._finish(shard, 1, refusal)
@@ -305,7 +308,7 @@ class Relay:
                 if self._behind:
                     await self._sweep()
             except Exception as error:  # noqa: BLE001 - tried again with the next record, and by the sweeper
-                _log.warning("outbox_not_tended error=%r", error)
+                logger.warning("outbox_not_tended", extra={"error": repr(error)})
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -314,7 +317,7 @@ class Relay:
                 await self._mark()
                 await self._sweep()
             except Exception as error:  # noqa: BLE001 - tried again after the same time
-                _log.warning("outbox_not_tended error=%r", error)
+                logger.warning("outbox_not_tended", extra={"error": repr(error)})
 
     async def _mark(self) -> None:
         async with self._tending:

@@ -202,7 +202,7 @@ async def test_unforeseen_failure_says_nothing_of_the_inside(
     response = await edge.person.get("/api/v10/users/1")
 
     assert (response.status_code, response.json()) == (500, {"message": "500: Internal Server Error", "code": 0})
-    assert "request failed" in caplog.text
+    assert "rest_request_failed" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
