@@ -44,7 +44,6 @@ _OPTIONS: Final = [
 ]
 
 Metadata = Sequence[tuple[str, str]]
-Behaviour = Callable[[Any, Any], Awaitable[Any]]
 # (request, seconds left, internal token) -> answer
 Carry = Callable[[Any, float, str], Awaitable[Any]]
 # (path of the method, request serializer, response deserializer) -> how its calls are carried

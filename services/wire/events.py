@@ -103,7 +103,3 @@ def invite_create(invite: "Invite") -> InviteCreate:
         temporary=invite.temporary,
         uses=invite.uses,
     )
-
-
-def invite_delete(invite: "Invite") -> InviteDelete:
-    return InviteDelete(channel_id=str(invite.channel_id), guild_id=str(invite.server_id), code=invite.code)

@@ -40,18 +40,3 @@ REASONS: Final = {
     CloseCode.INVALID_INTENTS: "Invalid intent(s).",
     CloseCode.DISALLOWED_INTENTS: "Disallowed intent(s).",
 }
-
-_FATAL: Final = frozenset(
-    {
-        CloseCode.AUTHENTICATION_FAILED,
-        CloseCode.INVALID_SHARD,
-        CloseCode.INVALID_API_VERSION,
-        CloseCode.INVALID_INTENTS,
-        CloseCode.DISALLOWED_INTENTS,
-    }
-)
-
-
-def may_reconnect(code: CloseCode) -> bool:
-    """Whether trying again, with the same token and settings, can go better."""
-    return code not in _FATAL

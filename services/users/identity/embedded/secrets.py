@@ -2,9 +2,6 @@
 
 import hashlib
 import secrets
-from typing import Final
-
-MAX_LENGTH: Final = 128
 
 
 def new_secret() -> str:
