@@ -22,8 +22,7 @@ class Epochs:
         Args:
             head: a token that sees all facts there are; it stands for everything that nothing has touched since.
             limit: how many epochs are told apart. Past it all of them become the newest token, which costs every
-            remembered
-                answer once and is never wrong: a later token sees the same facts of what did not change.
+                remembered answer once and is never wrong: a later token sees the same facts of what did not change.
         """
         self._floor = head
         self._limit = limit

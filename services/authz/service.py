@@ -112,8 +112,8 @@ def _changes(server_id: int, changes: Iterable[facts_pb2.FactChange]) -> Iterabl
     """The changes in the words of the domain.
 
     Raises:
-        InvalidArgument: one is empty, or is about another server than the request, whose version would not count for
-        it.
+        InvalidArgument: one is empty, or is about another server than the request, whose version would not count
+            for it.
     """
     for number, message in enumerate(changes):
         change = _change(message)

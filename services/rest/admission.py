@@ -62,7 +62,7 @@ class Admission:
         caller = await self._identify(scope, header) if header and not route.get(OPEN) else None
         if caller is None and not route.get(OPEN):
             raise Unauthenticated("UNAUTHENTICATED", "This needs a token.")
-        scope[CALLER] = caller  # type: ignore[typeddict-unknown-key]
+        scope[CALLER] = caller  # type: ignore[typeddict-unknown-key]  # Litestar names its own keys only
         if self._limits is None:
             return
         who = caller.user_id if caller is not None else address(scope)
@@ -137,5 +137,5 @@ def address(scope: Scope) -> str:
 
 
 def _headers(scope: Scope) -> RawHeaders:
-    headers: Any = scope.get(HEADERS, [])
-    return headers  # type: ignore[no-any-return]
+    headers: RawHeaders = scope.get(HEADERS, [])  # type: ignore[assignment]  # Litestar names its own keys only
+    return headers

@@ -60,7 +60,7 @@ class Front:
         else:
             scope["path"] = canonical_path(path)
             # Whoever handles the request adds to it until the answer starts.
-            headers = scope[HEADERS] = list(_COMMON)  # type: ignore[typeddict-unknown-key]
+            headers = scope[HEADERS] = list(_COMMON)  # type: ignore[typeddict-unknown-key]  # Litestar names its own keys only
             await _bounded(self._app, scope, receive, send, headers)
 
 

@@ -42,7 +42,7 @@ class _BoundedHttp(HttpToolsProtocol):
     _taking: asyncio.TimerHandle | None = None
     _running: Any = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._await_headers()
 

@@ -45,7 +45,7 @@ class ApiRequest(Request[None, None, State]):
     @property
     def caller(self) -> Caller:
         """Raises Unauthenticated on a route that is open to everybody, when nobody in particular calls it."""
-        caller: Caller | None = self.scope.get(CALLER)  # type: ignore[assignment]
+        caller: Caller | None = self.scope.get(CALLER)  # type: ignore[assignment]  # Litestar names its own keys only
         if caller is None:
             raise Unauthenticated("UNAUTHENTICATED", "This needs a token.")
         return caller

@@ -91,8 +91,7 @@ class Rule:
     Attributes:
         parameters: name to type; the names are those of the attributes.
         context_keys: every `context.data.KEY` that the body reads. CEL's `&&` and `||` may pass over a missing key
-        without
-            an error, so whoever evaluates the rule has to demand them all.
+            without an error, so whoever evaluates the rule has to demand them all.
     """
 
     name: str

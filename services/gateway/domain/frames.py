@@ -4,6 +4,7 @@ https://docs.discord.com/developers/events/gateway-events#payload-structure. Cli
 (hikari sends binary ones) of at most 4,096 bytes; unknown fields are ignored, wrong types are refused.
 """
 
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any, Final
 
@@ -95,7 +96,7 @@ _decode_resume: Final = msgspec.json.Decoder(Resume).decode
 _decode_members: Final = msgspec.json.Decoder(RequestMembers).decode
 _decode_heartbeat: Final = msgspec.json.Decoder(int | None).decode
 
-_BODIES: Final = {
+_BODIES: Final[Mapping[int, Callable[[msgspec.Raw], Any]]] = {
     Opcode.HEARTBEAT: _decode_heartbeat,
     Opcode.IDENTIFY: _decode_identify,
     Opcode.RESUME: _decode_resume,
@@ -113,7 +114,7 @@ def decode(data: bytes) -> tuple[int, Any]:
         raise DecodeError("payload too large")
     try:
         payload = _decode_payload(data)
-        decode_body = _BODIES.get(payload.op)  # type: ignore[call-overload]
+        decode_body = _BODIES.get(payload.op)
         body = None if decode_body is None else decode_body(payload.d)
         if isinstance(body, RequestMembers):
             _ = body.server_id, body.wanted_ids
