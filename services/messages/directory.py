@@ -19,6 +19,7 @@ from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
 from services.common.bus import Bus, Envelope, HistoryLost, Subscription, server_shard, user_shard
 from services.common.errors import NotFound
+from services.common.limits import USERS_PAGE
 from services.messages.events import MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ V = TypeVar("V")
 MAX_USERS: Final = 20_000
 MAX_MEMBERS: Final = 20_000
 MAX_SERVERS: Final = 2_000
-MAX_ASKED: Final = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +141,8 @@ class Directory:
                 found[user_id] = user
             else:
                 missing.append(user_id)
-        for start in range(0, len(missing), MAX_ASKED):
-            found.update(await self._fetch_users(missing[start : start + MAX_ASKED]))
+        for start in range(0, len(missing), USERS_PAGE):
+            found.update(await self._fetch_users(missing[start : start + USERS_PAGE]))
         return found
 
     async def member(self, server_id: int, user_id: int) -> Member | None:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Final
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
 from services.common.bus import Bus, Envelope, HistoryLost, shard_id, user_shard
+from services.common.limits import USERS_PAGE
 from services.servers.events import USER_UPDATE
 
 if TYPE_CHECKING:
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
-
-MAX_IDS: Final = 1000
-"""Ids that users takes in one call."""
 
 NOBODY: Final = "deleted_user"
 """The name of one whose account is gone while a membership or an invitation of theirs is still there."""
@@ -49,8 +47,8 @@ class Directory:
             else:
                 self._kept.move_to_end(user_id)
                 found[user_id] = user
-        for start in range(0, len(missing), MAX_IDS):
-            found.update(await self._fetch(missing[start : start + MAX_IDS]))
+        for start in range(0, len(missing), USERS_PAGE):
+            found.update(await self._fetch(missing[start : start + USERS_PAGE]))
         return found
 
     async def follow(self) -> None:

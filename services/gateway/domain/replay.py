@@ -13,7 +13,10 @@ the same number to the same event when it comes back.
 from collections.abc import MutableSequence, Sequence
 from typing import Final
 
-EVENTS: Final = 4096
+from services.common.limits import REPLAY_EVENTS
+
+EVENTS: Final = REPLAY_EVENTS
+"""A power of two, so that a place in the ring is found by a mask."""
 MASK: Final = EVENTS - 1
 WORDS: Final = EVENTS + 1
 

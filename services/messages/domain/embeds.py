@@ -14,11 +14,11 @@ from services.common import limits
 from services.common.errors import FieldViolation
 from services.messages.domain.errors import InvalidForm, too_long
 
-Url = Annotated[str, Meta(max_length=2048, pattern=r"\A(?:https?|attachment)://\S+\Z")]
+Url = Annotated[str, Meta(max_length=limits.EMBED_URL, pattern=r"\A(?:https?|attachment)://\S+\Z")]
 
 
 class EmbedFooter(Struct, omit_defaults=True):
-    text: Annotated[str, Meta(max_length=2048)]
+    text: Annotated[str, Meta(max_length=limits.EMBED_FOOTER)]
     icon_url: Url | None = None
 
 
@@ -27,20 +27,20 @@ class EmbedMedia(Struct, omit_defaults=True):
 
 
 class EmbedAuthor(Struct, omit_defaults=True):
-    name: Annotated[str, Meta(max_length=256)]
+    name: Annotated[str, Meta(max_length=limits.EMBED_AUTHOR)]
     url: Url | None = None
     icon_url: Url | None = None
 
 
 class EmbedField(Struct):
-    name: Annotated[str, Meta(min_length=1, max_length=256)]
-    value: Annotated[str, Meta(min_length=1, max_length=1024)]
+    name: Annotated[str, Meta(min_length=1, max_length=limits.EMBED_FIELD_NAME)]
+    value: Annotated[str, Meta(min_length=1, max_length=limits.EMBED_FIELD_VALUE)]
     inline: bool | None = None
 
 
 class Embed(Struct, omit_defaults=True):
-    title: Annotated[str, Meta(max_length=256)] | None = None
-    description: Annotated[str, Meta(max_length=4096)] | None = None
+    title: Annotated[str, Meta(max_length=limits.EMBED_TITLE)] | None = None
+    description: Annotated[str, Meta(max_length=limits.EMBED_DESCRIPTION)] | None = None
     url: Url | None = None
     timestamp: Annotated[str, Meta(max_length=64)] | None = None
     color: Annotated[int, Meta(ge=0, le=0xFFFFFF)] | None = None
@@ -48,7 +48,7 @@ class Embed(Struct, omit_defaults=True):
     image: EmbedMedia | None = None
     thumbnail: EmbedMedia | None = None
     author: EmbedAuthor | None = None
-    fields: Annotated[list[EmbedField], Meta(max_length=25)] | None = None
+    fields: Annotated[list[EmbedField], Meta(max_length=limits.EMBED_FIELDS)] | None = None
     type: str | None = None
 
     def characters(self) -> int:

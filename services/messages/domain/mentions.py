@@ -16,10 +16,9 @@ from typing import Final
 from msgspec import Struct
 
 from services.common.errors import FieldViolation
+from services.common.limits import ALLOWED_MENTION_IDS
 from services.common.snowflake import MAX_SNOWFLAKE
-from services.messages.domain.errors import InvalidForm
-
-MAX_ALLOWED_IDS: Final = 100
+from services.messages.domain.errors import InvalidForm, too_long
 
 # Tried in this order, so that code swallows what it contains. The time is linear: a search for the end of code that
 # finds none was the last one of its kind.
@@ -58,9 +57,8 @@ def check_allowed(allowed: AllowedMentions) -> None:
         if parse and ids:
             message = f'parse:["{kind}"] and {kind}: [ids...] are mutually exclusive.'
             raise InvalidForm(FieldViolation("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", message))
-        if len(ids) > MAX_ALLOWED_IDS:
-            message = f"Must be {MAX_ALLOWED_IDS} or fewer in length."
-            raise InvalidForm(FieldViolation(f"allowed_mentions.{kind}", "BASE_TYPE_MAX_LENGTH", message))
+        if len(ids) > ALLOWED_MENTION_IDS:
+            raise InvalidForm(too_long(f"allowed_mentions.{kind}", ALLOWED_MENTION_IDS))
 
 
 def named_in(content: str, allowed: AllowedMentions = ALL_ALLOWED) -> Mentions:

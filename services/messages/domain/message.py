@@ -27,7 +27,6 @@ from services.messages.domain.errors import (
 )
 from services.messages.domain.mentions import NOBODY, Mentions
 
-BULK_DELETE_MIN: Final = 2
 BULK_DELETE_AGE_MS: Final = 14 * 24 * 3600 * 1000
 
 
@@ -201,8 +200,8 @@ def check_bulk_delete(message_ids: Collection[int], *, now_ms: int) -> tuple[int
         BulkDeleteTooOld: one of them is older than two weeks.
     """
     distinct = sorted(set(message_ids))
-    if not BULK_DELETE_MIN <= len(distinct) <= limits.BULK_DELETE:
-        message = f"Must be between {BULK_DELETE_MIN} and {limits.BULK_DELETE} in length."
+    if not limits.BULK_DELETE_MIN <= len(distinct) <= limits.BULK_DELETE:
+        message = f"Must be between {limits.BULK_DELETE_MIN} and {limits.BULK_DELETE} in length."
         raise InvalidForm(FieldViolation("messages", "BASE_TYPE_BAD_LENGTH", message))
     if distinct[0] < at_ms(now_ms - BULK_DELETE_AGE_MS):
         raise BulkDeleteTooOld

@@ -27,8 +27,8 @@ from services.wire.message import MessageObject, message_object
 
 Content = Annotated[str, Meta(max_length=limits.MESSAGE_CONTENT)]
 Nonce = Annotated[str, Meta(max_length=limits.MESSAGE_NONCE)] | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-MentionIds = Annotated[list[Snowflake], Meta(max_length=100)]
-BulkIds = Annotated[list[Snowflake], Meta(min_length=2, max_length=limits.BULK_DELETE)]
+MentionIds = Annotated[list[Snowflake], Meta(max_length=limits.ALLOWED_MENTION_IDS)]
+BulkIds = Annotated[list[Snowflake], Meta(min_length=limits.BULK_DELETE_MIN, max_length=limits.BULK_DELETE)]
 
 REPLY = 0
 

@@ -8,6 +8,7 @@ import msgspec
 
 from services.common.limits import IDEMPOTENCY_LIFETIME
 from services.common.outbox import OUTBOX_DDL, OutboxRecord, append
+from services.common.snowflake import MAX_SNOWFLAKE
 from services.common.sqlite import Database
 from services.servers.domain.state import Invite, Member, ServerState
 from services.servers.store.ports import (
@@ -74,7 +75,6 @@ CREATE INDEX results_age ON results (created_at_ms);
 )
 
 _MEMBER: Final = "user_id, nick, role_ids, joined_at_ms, muted_until_ms"
-_MAX_ID: Final = (1 << 63) - 1
 
 _encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
 _decode_root: Final[Callable[[bytes], ServerState]] = msgspec.msgpack.Decoder(ServerState).decode
@@ -117,7 +117,7 @@ class SqliteServerStore:
             f" WHERE user_id = ? AND server_id > ? AND server_id < ? ORDER BY server_id {order} LIMIT ?",
             user_id,
             after,
-            before or _MAX_ID,
+            before or MAX_SNOWFLAKE,
             limit,
         )
         return sorted((_decode_root(root) for (root,) in rows), key=lambda state: state.id)

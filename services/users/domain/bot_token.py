@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from services.common.snowflake import MAX_SNOWFLAKE
 from services.users.domain.errors import MalformedToken
 
 MAX_LENGTH: Final = 128
@@ -18,7 +19,6 @@ TOKEN_ID_BYTES: Final = 6
 SECRET_BYTES: Final = 32
 
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]{2,28})\.([A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]{43})")
-_MAX_SNOWFLAKE: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def parse_bot_token(text: str) -> BotToken:
         digits = base64.urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise MalformedToken from error
-    if not digits.isdecimal() or digits != str(int(digits)) or not 0 < int(digits) <= _MAX_SNOWFLAKE:
+    if not digits.isdecimal() or digits != str(int(digits)) or not 0 < int(digits) <= MAX_SNOWFLAKE:
         raise MalformedToken
     return BotToken(int(digits), match[2], text)
 

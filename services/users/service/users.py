@@ -4,11 +4,10 @@ from beep.users.v1 import user_pb2, users_service_pb2
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer
 from services.common.auth import current_user_id
 from services.common.errors import InvalidArgument, NotFound
+from services.common.limits import USERS_PAGE
 from services.users import render
 from services.users.identity.ports import IdentityProvider
 from services.users.store.ports import UserStore
-
-MAX_IDS = 1000
 
 
 class UsersService(UsersServiceServicer):
@@ -21,8 +20,8 @@ class UsersService(UsersServiceServicer):
     async def GetUsers(
         self, request: users_service_pb2.GetUsersRequest, context: object
     ) -> users_service_pb2.GetUsersResponse:
-        if len(request.ids) > MAX_IDS:
-            raise InvalidArgument("TOO_MANY_IDS", f"At most {MAX_IDS} ids at once.")
+        if len(request.ids) > USERS_PAGE:
+            raise InvalidArgument("TOO_MANY_IDS", f"At most {USERS_PAGE} ids at once.")
         users = await self._store.users(request.ids)
         return users_service_pb2.GetUsersResponse(users=map(render.user, users))
 
