@@ -7,26 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from joserfc.jwk import OKPKey
-
 from beep.authz.v1 import authz_service_pb2 as pb
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.authz.v1.facts_pb2 import FactChange
 from services.authz.__main__ import build
 from services.authz.config import DEFAULTS, Settings
-from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus_sqlite import SqliteBus
+from services.common.auth import Principal
 from services.common.clock import SystemClock
 from services.common.permissions import Permission
-from services.common.rpc import RpcServer
-from services.common.runtime import Runtime
 from tests.integration.authz.worlds import World
+from tests.support.in_process import in_process, service
 from tests.support.oracle import ALL
 
 Masks: TypeAlias = tuple[int, tuple[tuple[int, int], ...]]
 """The rights on the server, and those in each channel."""
 
-CALLER = Principal(PrincipalKind.SERVICE, service="servers")
+CALLER = service("servers")
 
 
 @asynccontextmanager
@@ -34,15 +30,8 @@ async def serving(
     directory: Path, settings: Settings = DEFAULTS, principal: Principal = CALLER
 ) -> AsyncIterator[AuthzServiceStub]:
     """A stub of an authz whose data is in the directory."""
-    clock = SystemClock()
-    tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-    bus = await SqliteBus.open(directory / "bus.db", clock)
-    server = RpcServer("authz", tokens)
-    try:
-        async with build(Runtime(directory, clock, tokens, bus, server, {}), settings):
-            yield AuthzServiceStub(server.in_process_channel(principal))
-    finally:
-        await bus.close()
+    async with in_process(directory, SystemClock(), "authz") as beep, build(beep.runtime("authz"), settings):
+        yield AuthzServiceStub(beep.channel("authz", principal))
 
 
 @dataclass

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from joserfc.jwk import OKPKey
 
 from beep.authz.v1 import authz_service_pb2
 from beep.authz.v1.authz_service_pb2_grpc import (
@@ -33,13 +32,11 @@ from beep.users.v1.tokens_service_pb2_grpc import TokensServiceServicer, add_Tok
 from beep.users.v1.user_pb2 import Account, User
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
 from services.authz import __main__ as authz
-from services.common.auth import InternalTokens, Principal, PrincipalKind, current_user_id
-from services.common.bus import Audience, Envelope
-from services.common.bus_sqlite import SqliteBus
+from services.common.auth import current_user_id
+from services.common.bus import SESSION_REVOKED, Audience, Envelope, user_shard
 from services.common.clock import Clock
 from services.common.errors import Unauthenticated, Unavailable
 from services.common.rpc import RpcServer
-from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
 from services.gateway.config import DATABASE, REPLAY_FILE, Settings
 from services.gateway.store.replay_file import ReplayFile, boot_id
@@ -47,6 +44,7 @@ from services.messages import __main__ as messages
 from services.servers import __main__ as servers
 from tests.support.clock import ManualClock
 from tests.support.gateway_client import ALL_INTENTS, GatewayClient
+from tests.support.in_process import InProcess, in_process, service, user
 
 OWNER, ANN, BOB, EVE = 11, 12, 13, 14
 SERVICES = ("authz", "users", "servers", "messages", "gateway")
@@ -114,44 +112,43 @@ class Client(GatewayClient):
     async def begun(self) -> None:
         """Wait for the READY of an `identify` that is still under way."""
         async with asyncio.timeout(10):
-            while not self.of_kind("READY"):  # noqa: ASYNC110
+            while not self.of_kind("READY"):  # noqa: ASYNC110 (nothing tells when)
                 await asyncio.sleep(0)
 
 
 class World:
     """The services, and what tests do with them by the same calls as the REST edge."""
 
-    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: Clock) -> None:
-        self.bus = bus
-        self.clock = clock
+    def __init__(self, stack: AsyncExitStack, beep: InProcess) -> None:
+        self.bus = beep.bus
+        self.clock = beep.clock
         self.users = Users()
         self.url = ""
         self.settings = Settings(port=0)
         self._stack = stack
-        self._data = data
-        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-        self.rpc = {name: RpcServer(name, self._tokens) for name in SERVICES}
+        self._beep = beep
         self._gateway: AsyncExitStack | None = None
-        service = Principal(PrincipalKind.SERVICE, service="gateway")
-        self.authz = Authz(AuthzServiceStub(self.rpc["authz"].in_process_channel(service)))
-        self._authz_of_gateway = RpcServer("authz", self._tokens)
+        self.authz = Authz(AuthzServiceStub(beep.channel("authz", service("gateway"))))
+        self._authz_of_gateway = RpcServer("authz", beep.tokens)
         add_AuthzServiceServicer_to_server(self.authz, self._authz_of_gateway)
         self._lives = 0
 
     async def start(self) -> None:
-        add_UsersServiceServicer_to_server(self.users, self.rpc["users"])
-        add_TokensServiceServicer_to_server(self.users, self.rpc["users"])
-        add_BotsServiceServicer_to_server(self.users, self.rpc["users"])
-        await self._stack.enter_async_context(authz.build(self.runtime("authz")))
-        await self._stack.enter_async_context(servers.build(self.runtime("servers")))
-        await self._stack.enter_async_context(messages.build(self.runtime("messages")))
+        add_UsersServiceServicer_to_server(self.users, self._beep.servers["users"])
+        add_TokensServiceServicer_to_server(self.users, self._beep.servers["users"])
+        add_BotsServiceServicer_to_server(self.users, self._beep.servers["users"])
+        await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
+        await self._stack.enter_async_context(servers.build(self._beep.runtime("servers")))
+        await self._stack.enter_async_context(messages.build(self._beep.runtime("messages")))
         await self.start_gateway()
 
     async def start_gateway(self, **settings: Any) -> None:
         self.settings = replace(self.settings, **settings)
         await self.stop_gateway()
         self._gateway = AsyncExitStack()
-        built = await self._gateway.enter_async_context(gateway.build(self.runtime("gateway"), self.settings))
+        authz_channel = self._authz_of_gateway.in_process_channel(service("gateway"))
+        runtime = self._beep.runtime("gateway", authz=authz_channel)
+        built = await self._gateway.enter_async_context(gateway.build(runtime, self.settings))
         self.url = f"ws://127.0.0.1:{built.port}"
 
     async def stop_gateway(self) -> None:
@@ -165,22 +162,22 @@ class World:
         `watermark`: as if a lane had stood since that offset, so that everything behind it is read again.
         """
         self._lives += 1
-        remains = self._data.parent / f"life-{self._lives}"
+        remains = self._beep.data.parent / f"life-{self._lives}"
         remains.mkdir()
         for name in (DATABASE, f"{DATABASE}-wal", REPLAY_FILE):
-            shutil.copyfile(self._data / name, remains / name)
+            shutil.copyfile(self._beep.data / name, remains / name)
         if watermark is not None:
             with closing(ReplayFile(remains / REPLAY_FILE, boot=boot_id(), epoch=self.bus.epoch)) as replay:
                 replay.watermark = watermark
         await self.stop_gateway()
-        self._data = remains
+        self._beep.data = remains
         await self.start_gateway()
 
     async def until_stored(self, sessions: int) -> None:
         """Wait until so many sessions may be resumed after a crash: clients are not told when that is."""
-        with closing(sqlite3.connect(self._data / DATABASE)) as database:
+        with closing(sqlite3.connect(self._beep.data / DATABASE)) as database:
             async with asyncio.timeout(10):
-                while database.execute("SELECT count(*) FROM sessions").fetchone() != (sessions,):  # noqa: ASYNC110
+                while database.execute("SELECT count(*) FROM sessions").fetchone() != (sessions,):  # noqa: ASYNC110 (nothing tells when)
                     await asyncio.sleep(0)
 
     def client(self, user_id: int, *, intents: int = ALL_INTENTS, compress: str = "") -> Client:
@@ -188,8 +185,8 @@ class World:
 
     # what people do
 
-    def _as(self, user_id: int, service: str) -> Any:
-        return self.rpc[service].in_process_channel(Principal(PrincipalKind.USER, user_id=user_id))
+    def _as(self, user_id: int, name: str) -> Any:
+        return self._beep.channel(name, user(user_id))
 
     async def create_server(self, owner: int = OWNER) -> tuple[int, int]:
         """The server's id and that of its first channel."""
@@ -252,23 +249,14 @@ class World:
         sign_in = sign_in or str(user_id)
         self.users.revoked.add(f"token-{sign_in}")
         body = msgspec.json.encode({"auth_session_id": f"sid-{sign_in}"})
-        await self.bus.publish([Envelope(9_000 + user_id, f"user:{user_id}", "SESSION_REVOKED", body, Audience.NONE)])
-
-    def runtime(self, name: str) -> Runtime:
-        identity = Principal(PrincipalKind.SERVICE, service=name)
-        peers = {peer: server.in_process_channel(identity) for peer, server in self.rpc.items()}
-        if name == "gateway":
-            peers["authz"] = self._authz_of_gateway.in_process_channel(identity)
-        return Runtime(self._data, self.clock, self._tokens, self.bus, self.rpc[name], peers)
+        await self.bus.publish([Envelope(9_000 + user_id, user_shard(user_id), SESSION_REVOKED, body, Audience.NONE)])
 
 
 @asynccontextmanager
 async def running_world(data: Path, clock: Clock | None = None) -> AsyncIterator[World]:
     clock = clock or ManualClock()
     async with AsyncExitStack() as stack:
-        bus = await SqliteBus.open(data / "bus.db", clock)
-        stack.push_async_callback(bus.close)
-        world = World(stack, data, bus, clock)
+        world = World(stack, await stack.enter_async_context(in_process(data, clock, *SERVICES)))
         await world.start()
         stack.push_async_callback(world.stop_gateway)
         yield world

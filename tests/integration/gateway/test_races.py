@@ -14,7 +14,7 @@ from tests.support.clock import ManualClock
 async def until_asked(world: World, doors: int) -> None:
     """Wait until so few doors are left: the answer behind the last one has been decided."""
     async with asyncio.timeout(10):
-        while len(world.users.doors) > doors:  # noqa: ASYNC110
+        while len(world.users.doors) > doors:  # noqa: ASYNC110 (nothing tells when)
             await asyncio.sleep(0)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from joserfc.jwk import OKPKey
 
 from beep.authz.v1 import authz_service_pb2, facts_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
@@ -34,15 +33,13 @@ from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
 from services.authz import __main__ as authz
-from services.common.auth import InternalTokens, Principal, PrincipalKind, require_service
-from services.common.bus import Envelope, Subscription
-from services.common.bus_sqlite import SqliteBus
+from services.common.auth import require_service
+from services.common.bus import Envelope, Subscription, server_shard
 from services.common.errors import NotFound
 from services.common.permissions import Permission
-from services.common.rpc import RpcServer
-from services.common.runtime import Runtime
 from services.messages import __main__ as messages
 from tests.support.clock import ManualClock
+from tests.support.in_process import InProcess, in_process, service, user
 
 SERVER = 1_000_000
 CHANNEL = 1_000_001
@@ -114,27 +111,25 @@ class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceService
 class World:
     """Who may do what is set by `grant`; `as_user` speaks for somebody; `events` is what was published."""
 
-    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: ManualClock) -> None:
+    def __init__(self, stack: AsyncExitStack, beep: InProcess, clock: ManualClock) -> None:
         self.clock = clock
-        self.bus = bus
+        self.bus = beep.bus
         self.tables = Tables()
         self._stack = stack
-        self._data = data
-        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-        self._servers = {name: RpcServer(name, self._tokens) for name in ("authz", "users", "servers", "messages")}
-        self._subscription: Subscription = bus.subscribe([f"server:{SERVER}"])
+        self._beep = beep
+        self._subscription: Subscription = self.bus.subscribe([server_shard(SERVER)])
         self._events: list[Envelope] = []
         self._version = 0
         self._seats: dict[int, Permission] = {}
         self._service: AsyncExitStack | None = None
-        self._facts = AuthzServiceStub(self._servers["authz"].in_process_channel(_service("servers")))
+        self._facts = AuthzServiceStub(beep.channel("authz", service("servers")))
 
     async def start(self) -> None:
-        add_UsersServiceServicer_to_server(self.tables, self._servers["users"])
-        add_MembersServiceServicer_to_server(self.tables, self._servers["servers"])
-        add_ServersServiceServicer_to_server(self.tables, self._servers["servers"])
-        add_ChannelsServiceServicer_to_server(self.tables, self._servers["servers"])
-        await self._stack.enter_async_context(authz.build(self._runtime("authz")))
+        add_UsersServiceServicer_to_server(self.tables, self._beep.servers["users"])
+        add_MembersServiceServicer_to_server(self.tables, self._beep.servers["servers"])
+        add_ServersServiceServicer_to_server(self.tables, self._beep.servers["servers"])
+        add_ChannelsServiceServicer_to_server(self.tables, self._beep.servers["servers"])
+        await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
         for user_id, name in ((OWNER, "owner"), (ANN, "ann"), (BOB, "bob"), (STRANGER, "stranger")):
             self.tables.users[user_id] = User(id=user_id, username=name)
         self.tables.roles = [
@@ -155,7 +150,7 @@ class World:
         if self._service is not None:
             await self._service.aclose()
         self._service = AsyncExitStack()
-        await self._service.enter_async_context(messages.build(self._runtime("messages")))
+        await self._service.enter_async_context(messages.build(self._beep.runtime("messages")))
 
     async def close(self) -> None:
         if self._service is not None:
@@ -175,8 +170,7 @@ class World:
         )
 
     def as_user(self, user_id: int) -> "MessagesServiceStub":
-        channel = self._servers["messages"].in_process_channel(Principal(PrincipalKind.USER, user_id=user_id))
-        return MessagesServiceStub(channel)
+        return MessagesServiceStub(self._beep.channel("messages", user(user_id)))
 
     async def send(self, user_id: int, content: str = "hello", **fields: Any) -> Any:
         """The created message."""
@@ -203,22 +197,13 @@ class World:
         request = authz_service_pb2.ApplyFactsRequest(server_id=SERVER, version=self._version, changes=changes)
         await self._facts.ApplyFacts(request)
 
-    def _runtime(self, name: str) -> Runtime:
-        peers = {peer: server.in_process_channel(_service(name)) for peer, server in self._servers.items()}
-        return Runtime(self._data, self.clock, self._tokens, self.bus, self._servers[name], peers)
-
-
-def _service(name: str) -> Principal:
-    return Principal(PrincipalKind.SERVICE, service=name)
-
 
 @asynccontextmanager
 async def running_world(data: Path) -> AsyncIterator[World]:
     clock = ManualClock()
     async with AsyncExitStack() as stack:
-        bus = await SqliteBus.open(data / "bus.db", clock)
-        stack.push_async_callback(bus.close)
-        world = World(stack, data, bus, clock)
+        beep = await stack.enter_async_context(in_process(data, clock, "authz", "users", "servers", "messages"))
+        world = World(stack, beep, clock)
         await world.start()
         stack.push_async_callback(world.close)
         yield world

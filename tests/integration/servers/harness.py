@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from joserfc.jwk import OKPKey
 
 from beep.authz.v1 import authz_service_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
@@ -28,13 +27,10 @@ from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.bots_service_pb2 import CreateBotRequest
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from services.authz import __main__ as authz
-from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus import Envelope
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus import Envelope, server_shard
 from services.common.errors import BeepError
 from services.common.permissions import Permission
-from services.common.rpc import Channel, RpcServer
-from services.common.runtime import Runtime
+from services.common.rpc import Channel
 from services.common.sqlite import Database
 from services.servers import __main__ as servers
 from services.users import __main__ as users
@@ -43,18 +39,17 @@ from services.users.config import Settings as UsersSettings
 from services.users.store import sqlite as users_sqlite
 from services.users.store.ports import NewPerson
 from tests.support.clock import ManualClock
+from tests.support.in_process import InProcess, bot, in_process, service, user
 
 OWNER, ANN, BOB, EVE = 11, 12, 13, 14
 NAMES = {OWNER: "owner", ANN: "ann", BOB: "bob", EVE: "eve"}
-SERVICES = ("authz", "users", "servers")
 
 
 class Caller:
     """Somebody with the stubs of the servers service."""
 
-    def __init__(self, server: RpcServer, principal: Principal) -> None:
-        channel = server.in_process_channel(principal)
-        self.id = principal.user_id
+    def __init__(self, channel: Channel, user_id: int = 0) -> None:
+        self.id = user_id
         self.servers = ServersServiceStub(channel)
         self.channels = ChannelsServiceStub(channel)
         self.roles = RolesServiceStub(channel)
@@ -148,30 +143,30 @@ class Caller:
 class World:
     """The users of `NAMES`, and services that can be asked as any of them."""
 
-    def __init__(self, stack: AsyncExitStack, data: Path, bus: SqliteBus, clock: ManualClock) -> None:
+    def __init__(self, stack: AsyncExitStack, beep: InProcess, clock: ManualClock) -> None:
         self.clock = clock
-        self.bus = bus
+        self.bus = beep.bus
         self._stack = stack
-        self._data = data
-        self._tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-        self._servers = {name: RpcServer(name, self._tokens) for name in SERVICES}
+        self._beep = beep
         self._service: AsyncExitStack | None = None
         self._facts_pass = asyncio.Event()
         self._facts_pass.set()
-        self.authz = AuthzServiceStub(self._servers["authz"].in_process_channel(_service("messages")))
+        self.authz = AuthzServiceStub(beep.channel("authz", service("messages")))
 
     async def start(self) -> None:
         await self._make_people()
-        await self._stack.enter_async_context(authz.build(self._runtime("authz")))
+        await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
         settings = UsersSettings(public_url="http://localhost:8080")
-        await self._stack.enter_async_context(users.build(self._runtime("users"), settings))
+        await self._stack.enter_async_context(users.build(self._beep.runtime("users"), settings))
         await self.restart()
 
     async def restart(self) -> None:
         """Ends the servers service, if it runs, and starts it over the same data."""
         await self.close()
         self._service = AsyncExitStack()
-        await self._service.enter_async_context(servers.build(self._runtime("servers")))
+        # Around its channel to authz, which must not hold up what others ask there.
+        held = self._with_held_facts(self._beep.channel("authz", service("servers")))
+        await self._service.enter_async_context(servers.build(self._beep.runtime("servers", authz=held)))
 
     async def close(self) -> None:
         if self._service is not None:
@@ -187,17 +182,17 @@ class World:
             self._facts_pass.set()
 
     def user(self, user_id: int) -> Caller:
-        return Caller(self._servers["servers"], Principal(PrincipalKind.USER, user_id=user_id))
+        return Caller(self._beep.channel("servers", user(user_id)), user_id)
 
     def bot(self, bot_id: int) -> Caller:
-        return Caller(self._servers["servers"], Principal(PrincipalKind.BOT, user_id=bot_id))
+        return Caller(self._beep.channel("servers", bot(bot_id)), bot_id)
 
     def service(self) -> Caller:
-        return Caller(self._servers["servers"], _service("messages"))
+        return Caller(self._beep.channel("servers", service("messages")))
 
     async def make_bot(self, owner_id: int, *, is_public: bool = False) -> int:
-        channel = self._servers["users"].in_process_channel(Principal(PrincipalKind.USER, user_id=owner_id))
-        answer = await BotsServiceStub(channel).CreateBot(CreateBotRequest(name="helper", is_public=is_public))
+        bots = BotsServiceStub(self._beep.channel("users", user(owner_id)))
+        answer = await bots.CreateBot(CreateBotRequest(name="helper", is_public=is_public))
         return answer.bot.user.id
 
     async def may(self, user_id: int, channel_id: int, permission: Permission) -> bool:
@@ -210,7 +205,7 @@ class World:
 
     async def published(self, server_id: int, type: str, times: int = 1) -> None:
         """Returns when so many of these have been published to the server's shard, since it was made."""
-        subscription = self.bus.subscribe([f"server:{server_id}"], after=0)
+        subscription = self.bus.subscribe([server_shard(server_id)], after=0)
         async with asyncio.timeout(5):
             async for batch in subscription:
                 times -= sum(record.envelope.type == type for record in batch)
@@ -220,22 +215,17 @@ class World:
 
     async def dispatches(self, server_id: int) -> list[tuple[str, dict[str, Any]]]:
         return [
-            (envelope.type, msgspec.json.decode(envelope.body)) for envelope in await self.events(f"server:{server_id}")
+            (envelope.type, msgspec.json.decode(envelope.body))
+            for envelope in await self.events(server_shard(server_id))
         ]
 
     async def _make_people(self) -> None:
-        db = await Database.open(self._data / USERS_DATABASE, users_sqlite.MIGRATIONS)
+        db = await Database.open(self._beep.data / USERS_DATABASE, users_sqlite.MIGRATIONS)
         store = users_sqlite.SqliteUserStore(db, lambda _: None)
         for user_id, name in NAMES.items():
             person = NewPerson(name, f"{name}@example.org", name, "")
             await store.provision(person, user_id, now_ms=self.clock.now_ms())
         await db.close()
-
-    def _runtime(self, name: str) -> Runtime:
-        peers = {peer: server.in_process_channel(_service(name)) for peer, server in self._servers.items()}
-        if name == "servers":
-            peers["authz"] = self._with_held_facts(peers["authz"])
-        return Runtime(self._data, self.clock, self._tokens, self.bus, self._servers[name], peers)
 
     def _with_held_facts(self, channel: Channel) -> Channel:
         def connect(path: str, serialize: Any, deserialize: Any) -> Any:
@@ -248,20 +238,15 @@ class World:
 
             return carry
 
-        return Channel("authz", _service("servers"), self._tokens, connect)
-
-
-def _service(name: str) -> Principal:
-    return Principal(PrincipalKind.SERVICE, service=name)
+        return Channel("authz", service("servers"), self._beep.tokens, connect)
 
 
 @asynccontextmanager
 async def running_world(data: Path) -> AsyncIterator[World]:
     clock = ManualClock()
     async with AsyncExitStack() as stack:
-        bus = await SqliteBus.open(data / "bus.db", clock)
-        stack.push_async_callback(bus.close)
-        world = World(stack, data, bus, clock)
+        beep = await stack.enter_async_context(in_process(data, clock, "authz", "users", "servers"))
+        world = World(stack, beep, clock)
         await world.start()
         stack.push_async_callback(world.close)
         yield world

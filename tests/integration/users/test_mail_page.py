@@ -3,15 +3,11 @@
 from pathlib import Path
 
 import pytest
-from joserfc.jwk import OKPKey
 
-from services.common.auth import InternalTokens
-from services.common.bus_sqlite import SqliteBus
-from services.common.rpc import RpcServer
-from services.common.runtime import Runtime
 from services.users.__main__ import build
 from services.users.config import Settings
 from tests.support.clock import ManualClock
+from tests.support.in_process import in_process
 
 
 @pytest.mark.parametrize(
@@ -28,10 +24,8 @@ from tests.support.clock import ManualClock
 async def test_mails_are_shown_only_when_beep_has_no_address_for_others(
     tmp_path: Path, public_url: str, shown: bool
 ) -> None:
-    clock = ManualClock()
-    bus = await SqliteBus.open(tmp_path / "bus.db", clock)
-    tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-    runtime = Runtime(tmp_path, clock, tokens, bus, RpcServer("users", tokens), {})
-    async with build(runtime, Settings(public_url=public_url)) as built:
+    async with (
+        in_process(tmp_path, ManualClock(), "users") as beep,
+        build(beep.runtime("users"), Settings(public_url=public_url)) as built,
+    ):
         assert ("/mail" in built.mounts) is shown
-    await bus.close()
