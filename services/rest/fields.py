@@ -1,7 +1,7 @@
 """Types of what clients send, with their limits: they decode, check and document a field at once.
 
 Bodies are decoded leniently as Discord does: a number may come as a string, `true` as `True` or 1. Ids and permissions
-are such numbers, so these types read both forms (DISCORD_COMPAT: string or int in, string out).
+are such numbers, so these types read both forms (string or number in, string out).
 """
 
 from datetime import UTC, datetime

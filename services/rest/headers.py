@@ -12,7 +12,7 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 
 def parse_reason(value: str) -> str:
-    """Percent-encoded UTF-8 (DISCORD_COMPAT 13); plain text is its own decoding. Raises InvalidForm."""
+    """Percent-encoded UTF-8, as libraries send it; plain text is its own decoding. Raises InvalidForm."""
     try:
         reason = unquote_to_bytes(value.encode("latin-1")).decode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError):

@@ -1,7 +1,7 @@
 """Ends mutes when their time is over.
 
 Durable because it keeps nothing: the members' rows say when, and a mute whose end was missed is ended at the start. No
-check of a right reads a clock (DESIGN.md): to authz the end of a mute is a change like any other.
+check of a right reads a clock: to authz the end of a mute is a change like any other.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from tests.support.newcomer import Newcomer
 from tests.support.roles import NOTHING, VIEWER
 from tests.support.world import World
 
-# What clients need of each object, by DISCORD_COMPAT: fields that make a library fail when they are missing or null.
+# What clients need of each object: fields that make a library fail when they are missing or null.
 USER: Final = {"id", "username", "discriminator", "avatar", "public_flags"}
 ONESELF: Final = USER | {"mfa_enabled", "flags"}
 READY: Final = {"v", "user", "guilds", "session_id", "resume_gateway_url", "shard"}

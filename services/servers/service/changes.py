@@ -2,7 +2,7 @@
 
 The request has been authorised before it comes here. What is decided is decided on a state that nobody else has changed
 by the time it is stored: else it is decided anew. The answer waits for the relay, so a right that was taken away is
-gone for whatever is asked, or posted, after the answer (see DESIGN.md, "A revoke is ordered").
+gone for whatever is asked, or posted, after the answer (ARCHITECTURE.md, "The life of one change of permissions").
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Ending sessions: ours first, then the provider's (DESIGN, identity)."""
+"""Ending sessions: ours first, then the provider's (docs/adr/0006-embedded-identity-provider.md)."""
 
 from services.common.clock import Clock
 from services.common.outbox import Relay
