@@ -54,7 +54,7 @@ async def test_events_during_ready_arrive_once_when_the_server_changes_meanwhile
     clients = [world.client(ANN) for _ in range(10)]
     for client in clients:
         await client.identify()
-        await asyncio.sleep(0.005)
+        await settled()
     stop.set()
     await task
     await world.send(channel_id, "end")
