@@ -90,10 +90,13 @@ class StoryReport:
         """Take it. All workers collect the same tests; one that crashed has handed over nothing."""
         self._tests = self._tests or getattr(node, "workeroutput", {}).get(_OUTPUT_KEY, {})
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Print the table and write it, if that was asked for."""
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode, config: pytest.Config
+    ) -> None:
+        """Print the table and write it, if that was asked for and the run came to its end."""
         target: Path | None = config.getoption("stories_report")
-        if target is None:
+        # What had not run yet when a run was interrupted would stand in the table as failed.
+        if target is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return
         terminalreporter.section("stories")
         for stories in self._areas.values():

@@ -124,3 +124,11 @@ def test_story_whose_test_was_not_reached_is_not_passed(pytester: pytest.Pyteste
     page = tmp_path / "stories.md"
     run_suite(pytester, suite, "--stories-report", str(page), "-x")
     assert "| CHT-08 | no test |" in page.read_text(encoding="utf-8")
+
+
+def test_page_is_left_as_it_was_when_the_run_is_interrupted(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    suite = 'import pytest\n@pytest.mark.story("CHT-08")\ndef test_long(): raise KeyboardInterrupt\n'
+    page = tmp_path / "stories.md"
+    page.write_text("of the last whole run")
+    run_suite(pytester, suite, "--stories-report", str(page))
+    assert page.read_text(encoding="utf-8") == "of the last whole run"
