@@ -31,8 +31,10 @@ test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
 
+# With a space instead of the equals sign pytest would take the page, once it exists, for a test and look for its
+# settings beside it.
 stories: $(DEV)  ## run the tests of the stories and write docs/stories.md
-	$(BIN)/python -m pytest -n $(WORKERS) -m story --stories-report docs/stories.md $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m story --stories-report=docs/stories.md $(ARGS)
 
 check: check-format check-lint check-types check-imports check-protos  ## run every check below; no tests
 

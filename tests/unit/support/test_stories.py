@@ -130,5 +130,6 @@ def test_page_is_left_as_it_was_when_the_run_is_interrupted(pytester: pytest.Pyt
     suite = 'import pytest\n@pytest.mark.story("CHT-08")\ndef test_long(): raise KeyboardInterrupt\n'
     page = tmp_path / "stories.md"
     page.write_text("of the last whole run")
-    run_suite(pytester, suite, "--stories-report", str(page))
+    result = run_suite(pytester, suite, f"--stories-report={page}")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     assert page.read_text(encoding="utf-8") == "of the last whole run"
