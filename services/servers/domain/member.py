@@ -12,7 +12,7 @@ from typing import Final
 from services.common.limits import NICKNAME, ROLES_PER_SERVER
 from services.common.permissions import Permission
 from services.servers.domain import role as role_rules
-from services.servers.domain.change import Change, MemberChange, MemberJoined, MemberLeft, MemberUpdated, RoleCreated
+from services.servers.domain.change import Change, MemberChange, MemberJoined, MemberLeft, MemberUpdated
 from services.servers.domain.errors import MissingPermissions, OwnerCannotLeave, TooManyRoles
 from services.servers.domain.form import Form, invalid
 from services.servers.domain.hierarchy import require_above_member, require_above_role, require_held
@@ -53,16 +53,17 @@ def add_bot(
     """A bot joins, with a role of its own when it gets permissions: the actor's own at most."""
     permissions &= ALL_PERMISSIONS
     require_held(actor, permissions)
-    joined = join(state, bot_id, now_ms=now_ms)
-    if not permissions or joined.state is None:
-        return joined
+    if not permissions:
+        return join(state, bot_id, now_ms=now_ms)
     if len(state.roles) >= ROLES_PER_SERVER:
         raise TooManyRoles
     role = Role(id=role_id, name=bot_name, permissions=permissions, managed=True, bot_id=bot_id)
     member = Member(user_id=bot_id, joined_at_ms=now_ms, role_ids=(role.id,))
+    added = role_rules.with_new_role(state, role)
+    assert added.state is not None
     return Change(
-        replace(joined.state, roles=state.with_roles(role)),
-        (RoleCreated(role), MemberJoined(member)),
+        replace(added.state, member_count=state.member_count + 1),
+        (*added.events, MemberJoined(member)),
         members=(MemberChange(None, member),),
     )
 

@@ -18,9 +18,9 @@ from services.servers.domain.change import (
     RoleDeleted,
     RoleUpdated,
 )
-from services.servers.domain.errors import MissingPermissions, TooManyRoles
+from services.servers.domain.errors import MissingPermissions, OutOfHierarchy, TooManyRoles
 from services.servers.domain.form import Form, invalid
-from services.servers.domain.hierarchy import require_above_role, require_held
+from services.servers.domain.hierarchy import rank, require_above_role, require_held, role_rank
 from services.servers.domain.state import ALL_PERMISSIONS, Actor, Channel, Member, Role, ServerState
 
 DEFAULT_NAME: Final = "new role"
@@ -45,7 +45,7 @@ class RoleMove:
 
 
 def create(state: ServerState, actor: Actor, edit: RoleEdit, *, role_id: int) -> Change:
-    """A role at the bottom: it is the newest in the lowest position. Without permissions given, it has @everyone's."""
+    """A role at the bottom, below which the others give way. Without permissions given, it has @everyone's."""
     _check_form(edit)
     if len(state.roles) >= ROLES_PER_SERVER:
         raise TooManyRoles
@@ -54,8 +54,25 @@ def create(state: ServerState, actor: Actor, edit: RoleEdit, *, role_id: int) ->
         edit = replace(edit, permissions=state.everyone.permissions)
     else:
         require_held(actor, edit.permissions & ALL_PERMISSIONS)
-    role = _edited(Role(id=role_id, name=DEFAULT_NAME), edit)
-    return Change(state.changed(roles=state.with_roles(role)), (RoleCreated(role),))
+    return with_new_role(state, _edited(Role(id=role_id, name=DEFAULT_NAME), edit))
+
+
+def with_new_role(state: ServerState, role: Role) -> Change:
+    """The creation itself, of a role in the lowest position, also of a bot's own.
+
+    No two roles share a position for it: discord.py and discord.js count positions to say where a role shall go.
+    """
+    raised: list[Role] = []
+    taken = role.position
+    for other in order(state.roles):
+        if other.id == state.id:
+            continue
+        if other.position > taken:
+            break
+        taken += 1
+        raised.append(replace(other, position=taken))
+    events: tuple[Event, ...] = (RoleCreated(role), *(RoleUpdated(other) for other in raised))
+    return Change(state.changed(roles=state.with_roles(role, *raised)), events)
 
 
 def update(state: ServerState, actor: Actor, role_id: int, edit: RoleEdit) -> Change | None:
@@ -103,7 +120,9 @@ def without_role(state: ServerState, role: Role, *, holders: Iterable[Member]) -
 def move(state: ServerState, actor: Actor, moves: Sequence[RoleMove]) -> Change | None:
     """Sets the positions of several roles at once.
 
-    Clients send the whole table back, so what keeps its position is not counted as moved and needs no rank.
+    What keeps its position is not counted as moved and needs no rank. A whole table, which discord.js sends for any
+    move, numbers all roles anew: roles that are not below the actor's highest may get another number in it, and keep
+    their places.
 
     Raises:
         OutOfHierarchy: a role that is, or would be, not below the actor's highest.
@@ -113,23 +132,28 @@ def move(state: ServerState, actor: Actor, moves: Sequence[RoleMove]) -> Change 
     moved = [(role, position) for role, position in moved if role.position != position]
     form = Form()
     for role, position in moved:
-        require_above_role(state, actor, role)
         if role.id == state.id:
             raise invalid("id", "@everyone cannot be moved.")
         form.number("position", position, 1, ROLES_PER_SERVER)
     form.done()
     if not moved:
         return None
+    reach = rank(state, actor.user_id, actor.role_ids)
+    is_whole_table = all(role.id in targets for role in state.roles if role.id != state.id)
+    if not is_whole_table and any(role_rank(role) >= reach for role, _ in moved):
+        raise OutOfHierarchy
     roles = [replace(role, position=position) for role, position in moved]
-    for role in roles:
-        require_above_role(state, actor, role)
+    after = state.with_roles(*roles)
+    out_of_reach = [role.id for role in order(state.roles) if role_rank(role) >= reach]
+    if out_of_reach != [role.id for role in order(after)][len(after) - len(out_of_reach) :]:
+        raise OutOfHierarchy
     events: tuple[Event, ...] = tuple(RoleUpdated(role) for role in roles)
-    return Change(state.changed(roles=state.with_roles(*roles)), events)
+    return Change(state.changed(roles=after), events)
 
 
 def order(roles: Iterable[Role]) -> list[Role]:
     """The lowest first, which is how clients get them."""
-    return sorted(roles, key=lambda role: (role.position, -role.id))
+    return sorted(roles, key=role_rank)
 
 
 def _without_overwrite(channel: Channel, target_id: int) -> Channel:

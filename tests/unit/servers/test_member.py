@@ -2,7 +2,14 @@ import pytest
 
 from services.common.permissions import Permission
 from services.servers.domain import member as rules
-from services.servers.domain.change import MemberJoined, MemberLeft, MemberUpdated, RoleCreated, RoleDeleted
+from services.servers.domain.change import (
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    RoleCreated,
+    RoleDeleted,
+    RoleUpdated,
+)
 from services.servers.domain.errors import (
     InvalidForm,
     MissingPermissions,
@@ -170,7 +177,10 @@ def test_bot_gets_a_role_of_its_own_of_what_its_adder_holds_and_loses_it_with_it
     assert added.state is not None
     role = added.state.role(300)
     assert (role.managed, role.bot_id, role.permissions) == (True, 91, Permission.MANAGE_GUILD)
-    assert added.events == (RoleCreated(role), MemberJoined(member(91, 300)))
+    assert added.events[0] == RoleCreated(role)
+    assert added.events[-1] == MemberJoined(member(91, 300))
+    assert {event.role.id for event in added.events if isinstance(event, RoleUpdated)} == {BOT_ROLE, LOW, MIDDLE, HIGH}
+    assert added.state.member_count == server().member_count + 1
     assert added.state.version == server().version + 1
 
     gone = rules.kick(server(), actor(KEEPER, MIDDLE), member(BOT, BOT_ROLE))

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from services.common.limits import ROLES_PER_SERVER
 from services.common.permissions import Permission
 from services.servers.domain import role as rules
-from services.servers.domain.change import ChannelUpdated, RoleDeleted, RoleUpdated
+from services.servers.domain.change import ChannelUpdated, RoleCreated, RoleDeleted, RoleUpdated
 from services.servers.domain.errors import InvalidForm, MissingPermissions, OutOfHierarchy, TooManyRoles, UnknownRole
 from services.servers.domain.role import RoleEdit, RoleMove
 from services.servers.domain.state import ALL_PERMISSIONS, Channel, Overwrite, OverwriteTarget, Role
@@ -32,6 +34,22 @@ def test_new_role_is_below_all_others_and_grants_what_everyone_has_when_nothing_
     assert change.state.role(NEW) == Role(id=NEW, name="helpers", permissions=Permission.VIEW_CHANNEL, position=1)
     assert [role.id for role in rules.order(change.state.roles)] == [SERVER, NEW, BOT_ROLE, LOW, MIDDLE, HIGH]
     assert change.state.version == server().version + 1
+
+
+def test_roles_give_way_to_a_new_one_as_far_as_there_is_a_gap() -> None:
+    distant = replace(server().role(HIGH), position=9)
+    change = rules.create(server(roles=server().with_roles(distant)), actor(OWNER), RoleEdit(), role_id=NEW)
+    assert change.state is not None
+    assert [(role.id, role.position) for role in rules.order(change.state.roles)] == [
+        (SERVER, 0),
+        (NEW, 1),
+        (BOT_ROLE, 2),
+        (LOW, 3),
+        (MIDDLE, 4),
+        (HIGH, 9),
+    ]
+    moved = [change.state.role(role_id) for role_id in (BOT_ROLE, LOW, MIDDLE)]
+    assert change.events == (RoleCreated(change.state.role(NEW)), *map(RoleUpdated, moved))
 
 
 def test_role_is_not_given_a_permission_that_its_maker_does_not_hold() -> None:
@@ -113,6 +131,20 @@ def test_roles_below_are_ordered_and_unmoved_ones_of_the_table_are_no_trespass()
 def test_role_is_neither_moved_from_above_nor_lifted_to_ones_own_height(moves: list[RoleMove]) -> None:
     with pytest.raises(OutOfHierarchy):
         rules.move(server(), actor(KEEPER, MIDDLE), moves)
+
+
+def test_whole_table_may_number_roles_anew_that_keep_their_places() -> None:
+    """What discord.js sends when a role below is moved, and positions were shared or left out."""
+    table = [RoleMove(SERVER, 0), RoleMove(LOW, 1), RoleMove(BOT_ROLE, 2), RoleMove(MIDDLE, 4), RoleMove(HIGH, 5)]
+    change = rules.move(server(), actor(KEEPER, MIDDLE), table)
+    assert change is not None
+    assert change.state is not None
+    assert [role.id for role in rules.order(change.state.roles)] == [SERVER, LOW, BOT_ROLE, MIDDLE, HIGH]
+
+    for places in ([1, 2, 5, 4], [1, 5, 4, 6], [4, 2, 3, 5], [2, 3, 1, 4]):
+        turned = [RoleMove(*each) for each in zip((LOW, BOT_ROLE, MIDDLE, HIGH), places, strict=True)]
+        with pytest.raises(OutOfHierarchy):
+            rules.move(server(), actor(KEEPER, MIDDLE), turned)
 
 
 @pytest.mark.parametrize("position", [-1, 0, ROLES_PER_SERVER + 1])

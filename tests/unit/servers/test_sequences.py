@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,12 +176,10 @@ class Town:
     def _check_hierarchy(self, before: ServerState, members: dict[int, Member], actor: Actor) -> None:
         """Nobody but the owner touches what is not below them, rises, or makes a permission that they lack."""
         height = rank(before, actor.user_id, actor.role_ids)
-        after = {role.id: role for role in self.state.roles}
-        for role in before.roles:
-            if role_rank(role) >= height:
-                assert after[role.id] == role
-            elif role.id in after:
-                assert role_rank(after[role.id]) < height
+        # Their numbers may change, when others give way to a new one. Their places at the top may not.
+        out_of_reach = [role for role in role_rules.order(before.roles)[1:] if role_rank(role) >= height]
+        top = role_rules.order(self.state.roles)[len(self.state.roles) - len(out_of_reach) :]
+        assert [replace(role, position=0) for role in top] == [replace(role, position=0) for role in out_of_reach]
         for role in self.state.roles:
             old = next((each for each in before.roles if each.id == role.id), None)
             added = role.permissions & ~(old.permissions if old else before.everyone.permissions)
@@ -191,7 +190,7 @@ class Town:
             if now is None or renamed or now.is_muted != member.is_muted:
                 assert rank(before, user_id, member.role_ids) < height
             if now is not None and user_id == actor.user_id:
-                assert rank(self.state, user_id, now.role_ids) <= height
+                assert rank(before, user_id, now.role_ids) <= height
 
 
 def _kick(town: Town, actor: Actor, target: int) -> Change | None:
@@ -207,6 +206,10 @@ def _edit(town: Town, actor: Actor, target: int, edit: MemberEdit) -> Change | N
 def _toggle(town: Town, actor: Actor, target: int, pick: int) -> Change | None:
     role_ids = {*town.members[target].role_ids} if target in town.members else set()
     return _edit(town, actor, target, MemberEdit(role_ids=role_ids ^ {town.a_role(pick).id}))
+
+
+def _table(state: ServerState, places: list[int]) -> list[RoleMove]:
+    return [RoleMove(role.id, place) for role, place in zip(state.roles[1:], cycle(places), strict=False)]
 
 
 def _join(town: Town, target: int) -> Change | None:
@@ -231,6 +234,10 @@ deeds = st.one_of(
     st.builds(
         lambda moves: lambda t, a: role_rules.move(t.state, a, [RoleMove(t.a_role(p).id, to) for p, to in moves]),
         st.lists(st.tuples(picks, st.integers(0, 5)), max_size=4),
+    ),
+    st.builds(
+        lambda places: lambda t, a: role_rules.move(t.state, a, _table(t.state, places)),
+        st.lists(st.integers(1, 9), min_size=1, max_size=9),
     ),
     st.builds(lambda target, pick: lambda t, a: _toggle(t, a, target, pick), users, picks),
     st.builds(lambda target: lambda t, a: _edit(t, a, target, MemberEdit(muted_until_ms=NOW + 1)), users),
