@@ -154,7 +154,7 @@ async def test_discord_py_manages_channels_and_roles(bot: PingBot, demo: Demo) -
     assert (await demo.guest.refused("GET", f"/channels/{channel.id}"))[0] in (403, 404)
     await channel.delete()
     lower = await server.create_role(name="lower")
-    await lower.move(above=role)
+    await lower.move(below=role)
     assert [each.name for each in await server.fetch_roles()][:3] == ["@everyone", "planner", "lower"]
     await role.delete()
 
