@@ -201,9 +201,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"".join(frames))
 
     def begin(self) -> None:
-        """READY was sent, or RESUMED is about to be: commands are welcome."""
+        """READY and its servers were sent, or RESUMED is about to be: commands are welcome, and what waits is done."""
         if self.conversation is not None:
-            self.conversation.start()
+            self._perform(self.conversation.start())
 
     def refuse_session(self) -> None:
         """INVALID_SESSION: nothing to resume; the client may identify."""

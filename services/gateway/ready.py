@@ -147,7 +147,6 @@ class Sessions:
         lanes = {server_id: self._open_lane(session, server_id) for server_id in server_ids}
         try:
             self._hub.tell(session, self._ready(session, account, server_ids))
-            connection.begin()
             for server_id, (lane, since) in lanes.items():
                 await self._until_writable(connection)
                 if session.forgotten:
@@ -157,6 +156,8 @@ class Sessions:
             for lane, _ in lanes.values():
                 if not lane.begun:
                     self.dispatcher.drop_lane(lane)
+        # Not at READY: a server's members can be asked for once the server is there.
+        connection.begin()
         if not session.forgotten:
             # From here on it may be resumed, and what its lanes change is saved behind this.
             session.stored = True

@@ -384,6 +384,16 @@ async def test_members_are_sent_in_chunks_when_they_are_asked_for(world: World) 
     assert {member["user"]["id"] for member in chunk["members"]} == {person.user_id for person in people}
 
 
+@pytest.mark.story("GTW-01")
+async def test_members_are_sent_when_they_are_asked_for_before_the_server_is_there(
+    raw: GatewayClient, world: World
+) -> None:
+    await raw.send(2, {"token": raw.token, "intents": raw.intents, "properties": {}})
+    await raw.send(3, {"since": None, "activities": [], "status": "online", "afk": False})
+    await raw.send(8, {"guild_id": world.server_id, "query": "", "limit": 0, "nonce": "early"})
+    assert (await raw.wait_for("GUILD_MEMBERS_CHUNK"))["nonce"] == "early"
+
+
 @pytest.mark.story("GTW-02")
 async def test_members_of_a_server_are_not_sent_to_a_stranger(world: World) -> None:
     session = await world.connect(world.stranger)

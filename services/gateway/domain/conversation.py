@@ -1,8 +1,8 @@
 """What may be said when, on one connection: the gateway's side of the protocol, without any input or output.
 
     GREETED    HELLO was sent; IDENTIFY or RESUME is due
-    STARTING   the token is being verified, the state read
-    LIVE       READY or RESUMED was sent
+    STARTING   the token is being verified, the state read and sent; a request for members waits
+    LIVE       READY and its servers, or RESUMED, were sent
     CLOSED     nothing counts any more
 
 Rules. (1) What a client sends is judged by the table and by nothing else. (2) A heartbeat is answered in every phase:
@@ -81,6 +81,7 @@ class Conversation:
 
     __slots__ = (
         "_asked",
+        "_held",
         "_identify_by",
         "_identify_timeout",
         "_interval",
@@ -98,6 +99,7 @@ class Conversation:
         self._identify_by = now + identify_timeout
         self._last_heard = now
         self._asked = False
+        self._held: list[Effect] = []
         self._window_began = now
         self._spent = 0
         self.deadline = min(self._identify_by, now + heartbeat_interval)
@@ -147,15 +149,19 @@ class Conversation:
         self.deadline = min(due, self._identify_by) if self.phase is Phase.GREETED else due
         return effects
 
-    def start(self) -> None:
-        """READY or RESUMED was sent."""
-        if self.phase is Phase.STARTING:
-            self.phase = Phase.LIVE
+    def start(self) -> list[Effect]:
+        """What READY or RESUMED promises is there: do what was asked for in the meantime."""
+        held, self._held = self._held, []
+        if self.phase is not Phase.STARTING:
+            return []
+        self.phase = Phase.LIVE
+        return held
 
     def refuse(self, now: float) -> None:
         """INVALID_SESSION was sent: the client may identify on the same connection."""
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.GREETED
+            self._held.clear()
             self._identify_by = now + self._identify_timeout
             self.deadline = min(self.deadline, self._identify_by)
 
@@ -191,15 +197,18 @@ class Conversation:
     def _list_members(self, request: RequestMembers) -> list[Effect]:
         return [ListMembers(request)]
 
+    def _hold(self, request: RequestMembers) -> list[Effect]:
+        # As many as the rate limit lets through.
+        self._held.append(ListMembers(request))
+        return []
+
     def _ignore(self, _body: object) -> list[Effect]:
         return []
 
 
-_COMMANDS: Final = (
-    Opcode.PRESENCE_UPDATE,
-    Opcode.VOICE_STATE_UPDATE,
-    Opcode.REQUEST_GUILD_MEMBERS,
-    Opcode.REQUEST_SOUNDBOARD_SOUNDS,
+# Beep has neither voice nor soundboards, and does not show presence yet.
+_IGNORED: Final[dict[int, Reaction | CloseCode]] = dict.fromkeys(
+    (Opcode.PRESENCE_UPDATE, Opcode.VOICE_STATE_UPDATE, Opcode.REQUEST_SOUNDBOARD_SOUNDS), Conversation._ignore
 )
 
 _TABLE: Final[dict[Phase, dict[int, Reaction | CloseCode]]] = {
@@ -207,22 +216,21 @@ _TABLE: Final[dict[Phase, dict[int, Reaction | CloseCode]]] = {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: Conversation._identify,
         Opcode.RESUME: Conversation._resume,
-        **dict.fromkeys(_COMMANDS, CloseCode.NOT_AUTHENTICATED),
+        **dict.fromkeys((*_IGNORED, Opcode.REQUEST_GUILD_MEMBERS), CloseCode.NOT_AUTHENTICATED),
     },
     Phase.STARTING: {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: CloseCode.ALREADY_AUTHENTICATED,
         Opcode.RESUME: CloseCode.ALREADY_AUTHENTICATED,
-        **dict.fromkeys(_COMMANDS, CloseCode.NOT_AUTHENTICATED),
+        # Bots set their presence whenever they like, also while they resume; hikari ends for good at 4003.
+        **_IGNORED,
+        Opcode.REQUEST_GUILD_MEMBERS: Conversation._hold,
     },
     Phase.LIVE: {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: CloseCode.ALREADY_AUTHENTICATED,
         Opcode.RESUME: CloseCode.ALREADY_AUTHENTICATED,
-        # Beep has neither voice nor soundboards, and does not show presence yet.
-        Opcode.PRESENCE_UPDATE: Conversation._ignore,
-        Opcode.VOICE_STATE_UPDATE: Conversation._ignore,
-        Opcode.REQUEST_SOUNDBOARD_SOUNDS: Conversation._ignore,
+        **_IGNORED,
         Opcode.REQUEST_GUILD_MEMBERS: Conversation._list_members,
     },
 }

@@ -36,7 +36,8 @@ def conversation(phase: Phase = Phase.GREETED) -> Conversation:
         (Phase.STARTING, HEARTBEAT, Reply(HEARTBEAT_ACK), Phase.STARTING),
         (Phase.STARTING, IDENTIFY, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
         (Phase.STARTING, RESUME, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
-        (Phase.STARTING, MEMBERS, Hangup(CloseCode.NOT_AUTHENTICATED), Phase.CLOSED),
+        (Phase.STARTING, MEMBERS, None, Phase.STARTING),
+        (Phase.STARTING, PRESENCE, None, Phase.STARTING),
         (Phase.LIVE, HEARTBEAT, Reply(HEARTBEAT_ACK), Phase.LIVE),
         (Phase.LIVE, IDENTIFY, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
         (Phase.LIVE, RESUME, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
@@ -60,6 +61,19 @@ def test_conversation_reacts_by_the_table(phase: Phase, sent: bytes, outcome: ob
     else:
         assert effects == [outcome]
     assert subject.phase is after
+
+
+def test_request_for_members_waits_until_the_session_has_begun() -> None:
+    subject = conversation(Phase.STARTING)
+    subject.receive(MEMBERS, 1.0)
+    assert [type(effect) for effect in subject.start()] == [ListMembers]
+    assert subject.start() == []
+
+    refused = conversation(Phase.STARTING)
+    refused.receive(MEMBERS, 1.0)
+    refused.refuse(2.0)
+    refused.receive(IDENTIFY, 3.0)
+    assert refused.start() == []
 
 
 @pytest.mark.parametrize(
