@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from beep.servers.v1.role_pb2 import Role
     from beep.servers.v1.server_pb2 import Server, ServerSnapshot
 
+# Nothing in Beep bounds it; hikari wants a number, and this is the one that Discord gives.
+MAX_MEMBERS = 500_000
+
 # A server with more members than this is `large`: GUILD_CREATE leaves out those beyond, and op 8 asks for them.
 LARGE_THRESHOLD = 1000
 
@@ -29,6 +32,10 @@ class GuildObject(Struct, kw_only=True):
     features: list[str]
     system_channel_id: str | None
     approximate_member_count: int | UnsetType = UNSET
+    # Beep does not show presence yet: nobody is counted as online.
+    approximate_presence_count: int | UnsetType = UNSET
+    max_members: int = MAX_MEMBERS
+    max_presences: None = None
     splash: None = None
     discovery_splash: None = None
     banner: None = None
@@ -81,6 +88,7 @@ class PartialGuild(Struct, kw_only=True):
     permissions: str
     features: list[str]
     approximate_member_count: int | UnsetType = UNSET
+    approximate_presence_count: int | UnsetType = UNSET
 
 
 class PublicGuild(Struct, kw_only=True):
@@ -116,6 +124,7 @@ def guild_object(server: "Server", roles: "Iterable[Role]") -> GuildObject:
         features=features(server),
         system_channel_id=optional_id(server.system_channel_id),
         approximate_member_count=server.member_count or UNSET,
+        approximate_presence_count=0 if server.member_count else UNSET,
     )
 
 
@@ -153,6 +162,7 @@ def partial_guild(server: "Server", *, permissions: int, is_owner: bool) -> Part
         permissions=str(permissions),
         features=features(server),
         approximate_member_count=server.member_count or UNSET,
+        approximate_presence_count=0 if server.member_count else UNSET,
     )
 
 
