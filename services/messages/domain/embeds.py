@@ -51,6 +51,19 @@ class Embed(Struct, omit_defaults=True):
     fields: Annotated[list[EmbedField], Meta(max_length=limits.EMBED_FIELDS)] | None = None
     type: str | None = None
 
+    def shows_nothing(self) -> bool:
+        """A colour and a link alone are nothing to see."""
+        return not (
+            self.title
+            or self.description
+            or self.timestamp
+            or self.footer
+            or self.image
+            or self.thumbnail
+            or self.author
+            or self.fields
+        )
+
     def characters(self) -> int:
         """What counts against the limit of all embeds of a message together."""
         texts = [self.title, self.description]
@@ -67,6 +80,8 @@ _encode: Final = msgspec.json.Encoder().encode
 def normalise(embeds: bytes) -> bytes:
     """Check a JSON array of embeds and give it the form in which it is stored; empty for none.
 
+    Those that show nothing are left out: they are no reason for a message.
+
     Raises:
         InvalidForm: not an array of embeds, or a limit is passed.
     """
@@ -82,9 +97,10 @@ def normalise(embeds: bytes) -> bytes:
     if sum(embed.characters() for embed in parsed) > limits.EMBEDS_CHARACTERS:
         message = f"Embed size exceeds maximum size of {limits.EMBEDS_CHARACTERS}"
         raise InvalidForm(FieldViolation("embeds", "MAX_EMBED_SIZE_EXCEEDED", message))
-    for embed in parsed:
+    shown = [embed for embed in parsed if not embed.shows_nothing()]
+    for embed in shown:
         _complete(embed)
-    return _encode(parsed) if parsed else b""
+    return _encode(shown) if shown else b""
 
 
 def _complete(embed: Embed) -> None:

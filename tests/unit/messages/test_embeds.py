@@ -12,7 +12,9 @@ def embeds(*items: object) -> bytes:
     return json.dumps(items).encode()
 
 
-@pytest.mark.parametrize("nothing", [b"", b"[]", b" [ ] "])
+@pytest.mark.parametrize(
+    "nothing", [b"", b"[]", b" [ ] ", b"[{}]", b'[{"type":"rich","color":1,"title":""}, {"fields":[]}]']
+)
 def test_no_embeds_are_stored_as_nothing(nothing: bytes) -> None:
     assert normalise(nothing) == b""
 
