@@ -36,6 +36,7 @@ def main() -> None:
             return idle(folder, (sessions, MANY))
 
     row("start and memory", **median_of(runs, idling))
+    # mypy infers no type for a lambda with a default, which is what binds the loop's value: hence the three ignores.
     with running() as (process, world):
         for in_flight in (1, 8, 32):
             figures = median_of(runs, lambda n=in_flight: creates(world, process.pid, n))  # type: ignore[misc]

@@ -29,7 +29,7 @@ def idle(folder: Path, sessions: Sequence[int]) -> Figures:
         before = rss_mib(process.pid)
         for count in sessions:
             opened += sessions_of(world, count + 3 - len(opened))
-            time.sleep(1)
+            time.sleep(1)  # for what was allocated only to identify to be given back
             figures[f"kib_a_session_of_{count}"] = (rss_mib(process.pid) - before) * 1024 / count
         for session in opened:
             session.close()

@@ -130,10 +130,10 @@ def _attach() -> None:
     for name, owner, attribute in STATIONS:
         setattr(owner, attribute, _timed(name, getattr(owner, attribute)))
     setattr(sqlite.Database, "_commit", _commit)  # noqa: B010 (mypy would take an assignment for an override)
-    setattr(rpc.Channel, "unary_unary", _unary_unary)  # noqa: B010
+    setattr(rpc.Channel, "unary_unary", _unary_unary)  # noqa: B010 (as above)
     # The limits count, and stop nobody.
     limits = config.RateLimits(everything=NO_LIMIT, route=NO_LIMIT, sends=NO_LIMIT)
-    setattr(config, "RateLimits", lambda: limits)  # noqa: B010
+    setattr(config, "RateLimits", lambda: limits)  # noqa: B010 (as above)
 
 
 async def _main(data: Path) -> None:

@@ -311,6 +311,7 @@ def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> None:
     try:
         job.result = job.fn(connection)
     except Exception as error:
+        # Not swallowed: it is raised at the caller.
         job.error = _explain(error)
         if not connection.in_transaction:
             if isinstance(error, sqlite3.Error):

@@ -30,6 +30,7 @@ async def test_every_acknowledged_message_survives_when_the_process_is_killed(be
         fresh = await demo.connect(demo.owner)
         await demo.sender.send(demo.channel_id, "after the restart")
         await fresh.wait_for("MESSAGE_CREATE", lambda message: message["content"] == "after the restart")
+        assert len(fresh.of_kind("MESSAGE_CREATE")) == 1, "a new session was sent old events"
         await fresh.close()
 
 

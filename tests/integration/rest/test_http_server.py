@@ -24,8 +24,7 @@ from services.rest.http_server import HEADER_BYTES
 from tests.integration.rest.running_edge import GATEWAY_URL
 from tests.integration.rest.upstream import Upstream
 
-# Less than the five seconds after which the call that hangs would be given up by itself.
-STOP_SECONDS = 4
+STOP_SECONDS = 2
 
 
 @asynccontextmanager

@@ -66,8 +66,8 @@ def _give_back_large_blocks() -> None:
     """Make the allocator return a hash's 19 MiB to the system when the hash is done.
 
     glibc raises its threshold for that to whatever was freed last, and from then on each worker would keep its 19 MiB
-    for ever (mallopt(3)). The price is a third of a hash's time, to get its pages anew. Other C libraries lack this
-    call, and the need for it.
+    for ever (mallopt(3)). The price is nearly half of a hash's time more, to get its pages anew. Other C libraries
+    lack this call, and the need for it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
