@@ -25,7 +25,7 @@ from services.authz.service import AuthzService
 from services.cli import up
 from services.common import outbox, rpc, sqlite
 from services.common.auth import InternalTokens
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.hub import Hub
 from services.messages import service as messages

@@ -25,7 +25,7 @@ from services.cli.errors import UserError
 from services.cli.settings import ServiceSettings
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Bus
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.clock import Clock, SystemClock
 from services.common.errors import BeepError
 from services.common.rpc import Channel, RpcServer, grpc_channel

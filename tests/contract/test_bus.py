@@ -1,4 +1,4 @@
-"""What every bus promises (services/common/bus.py). A second adapter is one more entry in `ADAPTERS`."""
+"""What every bus promises (services/common/bus/ports.py). A second adapter is one more entry in `ADAPTERS`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,6 @@ from typing import Protocol
 
 import pytest
 
-from services.common import bus_sqlite
 from services.common.bus import (
     MAX_ENVELOPE_BYTES,
     Audience,
@@ -18,7 +17,8 @@ from services.common.bus import (
     Record,
     Subscription,
 )
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus import sqlite as bus_sqlite
+from services.common.bus.sqlite import SqliteBus
 from tests.support.clock import ManualClock
 
 KEPT_SECONDS = 600

@@ -13,7 +13,7 @@ from typing import Protocol
 import pytest
 
 from services.common.bus import MAX_ENVELOPE_BYTES, Audience, Envelope
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.errors import DeadlineExceeded, Internal, Unavailable
 from services.common.outbox import OUTBOX_DDL, Outbox, OutboxRecord, Relay, SqliteOutbox, append
 from services.common.outbox import relay as relay_module

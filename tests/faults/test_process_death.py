@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.common.bus import Audience, Envelope
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.clock import SystemClock
 from services.common.outbox import OUTBOX_DDL, OutboxRecord, Relay, SqliteOutbox, append
 from services.common.sqlite import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 from joserfc.jwk import OKPKey
 
 from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.clock import Clock
 from services.common.rpc import Channel, RpcServer
 from services.common.runtime import Runtime

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from services.common.auth import InternalTokens, load_or_create_key
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.rest.admission import Admission
 from services.rest.app import create_app
 from services.rest.authentication import Authenticator

@@ -13,7 +13,7 @@ import pytest
 from beep.messages.v1.messages_service_pb2 import CreateMessageResponse
 from services.common import limits
 from services.common.auth import InternalTokens, load_or_create_key
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.clock import SystemClock
 from services.common.rpc import RpcServer
 from services.common.runtime import Runtime

@@ -17,7 +17,7 @@ from beep.users.v1.users_service_pb2_grpc import (
 )
 from services.common.auth import InternalTokens, Principal, PrincipalKind
 from services.common.bus import Audience, Envelope, user_shard
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.rpc import RpcServer
 from services.servers.directory import NOBODY, Directory
 from tests.support.clock import ManualClock

@@ -18,7 +18,7 @@ from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Envelope, Record
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.rpc import Metadata, RpcServer, acting_as
 from services.common.runtime import Runtime
 from services.users.__main__ import build

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.common import bus_sqlite
 from services.common.bus import Audience, Envelope, Record, Subscription
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus import sqlite as bus_sqlite
+from services.common.bus.sqlite import SqliteBus
 from services.common.errors import Unavailable
 from tests.support.clock import ManualClock
 

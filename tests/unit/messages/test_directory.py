@@ -13,7 +13,7 @@ from beep.servers.v1.member_pb2 import Member
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
 from services.common.bus import Audience, Envelope
-from services.common.bus_sqlite import SqliteBus
+from services.common.bus.sqlite import SqliteBus
 from services.common.errors import NotFound
 from services.messages import directory as directory_module
 from services.messages.directory import Directory

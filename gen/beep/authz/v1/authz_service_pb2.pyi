@@ -89,6 +89,9 @@ class AuthorizeResponse(_message.Message):
     ROLE_IDS_FIELD_NUMBER: _builtins.int
     IS_OWNER_FIELD_NUMBER: _builtins.int
     DECISION_ID_FIELD_NUMBER: _builtins.int
+    PARENT_CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_IDS_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     missing: _builtins.int
     """The bits of `required` (and VIEW_CHANNEL) that are not granted."""
@@ -98,9 +101,16 @@ class AuthorizeResponse(_message.Message):
     is_owner: _builtins.bool
     decision_id: _builtins.str
     """Of a refusal; empty when allowed."""
+    parent_channel_id: _builtins.int
+    """Of a thread: the channel that it hangs on, whose viewers are its readers. 0: the channel asked about is no thread."""
+    archived: _builtins.bool
     @_builtins.property
     def role_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The roles of the caller, sorted, without @everyone."""
+
+    @_builtins.property
+    def participant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of a private channel, which has no server: all who take part in it, sorted."""
 
     def __init__(
         self,
@@ -112,10 +122,13 @@ class AuthorizeResponse(_message.Message):
         role_ids: _abc.Iterable[_builtins.int] | None = ...,
         is_owner: _builtins.bool = ...,
         decision_id: _builtins.str = ...,
+        parent_channel_id: _builtins.int = ...,
+        archived: _builtins.bool = ...,
+        participant_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "granted", b"granted", "is_owner", b"is_owner", "missing", b"missing", "outcome", b"outcome", "role_ids", b"role_ids", "server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "decision_id", b"decision_id", "granted", b"granted", "is_owner", b"is_owner", "missing", b"missing", "outcome", b"outcome", "parent_channel_id", b"parent_channel_id", "participant_ids", b"participant_ids", "role_ids", b"role_ids", "server_id", b"server_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,7 +300,7 @@ class ApplyFactsRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
-    """The server whose state changed (0: a user's). Facts of one server are applied in the order of `version`."""
+    """The server whose state changed (0: a user's, or a private channel's). Facts of one server are applied in the order of `version`."""
     version: _builtins.int
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_facts_pb2.FactChange]: ...

@@ -24,37 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x65\x65p/authz/v1/facts.proto\x12\rbeep.authz.v1\"\xd8\x03\n\nFactChange\x12.\n\nset_server\x18\x01 \x01(\x0b\x32\x18.beep.authz.v1.SetServerH\x00\x12\x34\n\rremove_server\x18\x02 \x01(\x0b\x32\x1b.beep.authz.v1.RemoveServerH\x00\x12,\n\tset_roles\x18\x03 \x01(\x0b\x32\x17.beep.authz.v1.SetRolesH\x00\x12\x30\n\x0bset_channel\x18\x04 \x01(\x0b\x32\x19.beep.authz.v1.SetChannelH\x00\x12\x36\n\x0eremove_channel\x18\x05 \x01(\x0b\x32\x1c.beep.authz.v1.RemoveChannelH\x00\x12*\n\x08set_seat\x18\x06 \x01(\x0b\x32\x16.beep.authz.v1.SetSeatH\x00\x12\x30\n\x0bremove_seat\x18\x07 \x01(\x0b\x32\x19.beep.authz.v1.RemoveSeatH\x00\x12.\n\nset_frozen\x18\x08 \x01(\x0b\x32\x18.beep.authz.v1.SetFrozenH\x00\x12\x34\n\rset_suspended\x18\t \x01(\x0b\x32\x1b.beep.authz.v1.SetSuspendedH\x00\x42\x08\n\x06\x63hange\"0\n\tSetServer\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x10\n\x08owner_id\x18\x02 \x01(\x03\"!\n\x0cRemoveServer\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"L\n\x08SetRoles\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12-\n\x05roles\x18\x02 \x03(\x0b\x32\x1e.beep.authz.v1.RolePermissions\"7\n\x0fRolePermissions\x12\x0f\n\x07role_id\x18\x01 \x01(\x03\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\"k\n\nSetChannel\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nchannel_id\x18\x02 \x01(\x03\x12\x36\n\noverwrites\x18\x03 \x03(\x0b\x32\".beep.authz.v1.PermissionOverwrite\"u\n\x13PermissionOverwrite\x12\x11\n\ttarget_id\x18\x01 \x01(\x03\x12.\n\x06target\x18\x02 \x01(\x0e\x32\x1e.beep.authz.v1.OverwriteTarget\x12\r\n\x05\x61llow\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65ny\x18\x04 \x01(\x03\"6\n\rRemoveChannel\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nchannel_id\x18\x02 \x01(\x03\"N\n\x07SetSeat\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x10\n\x08role_ids\x18\x03 \x03(\x03\x12\r\n\x05muted\x18\x04 \x01(\x08\"0\n\nRemoveSeat\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\".\n\tSetFrozen\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\"2\n\x0cSetSuspended\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x11\n\tsuspended\x18\x02 \x01(\x08*k\n\x0fOverwriteTarget\x12 \n\x1cOVERWRITE_TARGET_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERWRITE_TARGET_ROLE\x10\x01\x12\x1b\n\x17OVERWRITE_TARGET_MEMBER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x65\x65p/authz/v1/facts.proto\x12\rbeep.authz.v1\"\xc6\x05\n\nFactChange\x12.\n\nset_server\x18\x01 \x01(\x0b\x32\x18.beep.authz.v1.SetServerH\x00\x12\x34\n\rremove_server\x18\x02 \x01(\x0b\x32\x1b.beep.authz.v1.RemoveServerH\x00\x12,\n\tset_roles\x18\x03 \x01(\x0b\x32\x17.beep.authz.v1.SetRolesH\x00\x12\x30\n\x0bset_channel\x18\x04 \x01(\x0b\x32\x19.beep.authz.v1.SetChannelH\x00\x12\x36\n\x0eremove_channel\x18\x05 \x01(\x0b\x32\x1c.beep.authz.v1.RemoveChannelH\x00\x12*\n\x08set_seat\x18\x06 \x01(\x0b\x32\x16.beep.authz.v1.SetSeatH\x00\x12\x30\n\x0bremove_seat\x18\x07 \x01(\x0b\x32\x19.beep.authz.v1.RemoveSeatH\x00\x12.\n\nset_frozen\x18\x08 \x01(\x0b\x32\x18.beep.authz.v1.SetFrozenH\x00\x12\x34\n\rset_suspended\x18\t \x01(\x0b\x32\x1b.beep.authz.v1.SetSuspendedH\x00\x12?\n\x13set_private_channel\x18\n \x01(\x0b\x32 .beep.authz.v1.SetPrivateChannelH\x00\x12\x45\n\x16remove_private_channel\x18\x0b \x01(\x0b\x32#.beep.authz.v1.RemovePrivateChannelH\x00\x12.\n\nset_thread\x18\x0c \x01(\x0b\x32\x18.beep.authz.v1.SetThreadH\x00\x12\x34\n\rremove_thread\x18\r \x01(\x0b\x32\x1b.beep.authz.v1.RemoveThreadH\x00\x42\x08\n\x06\x63hange\"0\n\tSetServer\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x10\n\x08owner_id\x18\x02 \x01(\x03\"!\n\x0cRemoveServer\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"L\n\x08SetRoles\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12-\n\x05roles\x18\x02 \x03(\x0b\x32\x1e.beep.authz.v1.RolePermissions\"7\n\x0fRolePermissions\x12\x0f\n\x07role_id\x18\x01 \x01(\x03\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\"k\n\nSetChannel\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nchannel_id\x18\x02 \x01(\x03\x12\x36\n\noverwrites\x18\x03 \x03(\x0b\x32\".beep.authz.v1.PermissionOverwrite\"u\n\x13PermissionOverwrite\x12\x11\n\ttarget_id\x18\x01 \x01(\x03\x12.\n\x06target\x18\x02 \x01(\x0e\x32\x1e.beep.authz.v1.OverwriteTarget\x12\r\n\x05\x61llow\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65ny\x18\x04 \x01(\x03\"6\n\rRemoveChannel\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nchannel_id\x18\x02 \x01(\x03\"N\n\x07SetSeat\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x10\n\x08role_ids\x18\x03 \x03(\x03\x12\r\n\x05muted\x18\x04 \x01(\x08\"0\n\nRemoveSeat\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\".\n\tSetFrozen\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\"2\n\x0cSetSuspended\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x11\n\tsuspended\x18\x02 \x01(\x08\"R\n\x11SetPrivateChannel\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x17\n\x0fparticipant_ids\x18\x02 \x03(\x03\x12\x10\n\x08silenced\x18\x03 \x01(\x08\"*\n\x14RemovePrivateChannel\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\"g\n\tSetThread\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x11\n\tthread_id\x18\x02 \x01(\x03\x12\x12\n\nchannel_id\x18\x03 \x01(\x03\x12\x0e\n\x06locked\x18\x04 \x01(\x08\x12\x10\n\x08\x61rchived\x18\x05 \x01(\x08\"4\n\x0cRemoveThread\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x11\n\tthread_id\x18\x02 \x01(\x03*k\n\x0fOverwriteTarget\x12 \n\x1cOVERWRITE_TARGET_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERWRITE_TARGET_ROLE\x10\x01\x12\x1b\n\x17OVERWRITE_TARGET_MEMBER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'beep.authz.v1.facts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OVERWRITETARGET']._serialized_start=1253
-  _globals['_OVERWRITETARGET']._serialized_end=1360
+  _globals['_OVERWRITETARGET']._serialized_start=1778
+  _globals['_OVERWRITETARGET']._serialized_end=1885
   _globals['_FACTCHANGE']._serialized_start=45
-  _globals['_FACTCHANGE']._serialized_end=517
-  _globals['_SETSERVER']._serialized_start=519
-  _globals['_SETSERVER']._serialized_end=567
-  _globals['_REMOVESERVER']._serialized_start=569
-  _globals['_REMOVESERVER']._serialized_end=602
-  _globals['_SETROLES']._serialized_start=604
-  _globals['_SETROLES']._serialized_end=680
-  _globals['_ROLEPERMISSIONS']._serialized_start=682
-  _globals['_ROLEPERMISSIONS']._serialized_end=737
-  _globals['_SETCHANNEL']._serialized_start=739
-  _globals['_SETCHANNEL']._serialized_end=846
-  _globals['_PERMISSIONOVERWRITE']._serialized_start=848
-  _globals['_PERMISSIONOVERWRITE']._serialized_end=965
-  _globals['_REMOVECHANNEL']._serialized_start=967
-  _globals['_REMOVECHANNEL']._serialized_end=1021
-  _globals['_SETSEAT']._serialized_start=1023
-  _globals['_SETSEAT']._serialized_end=1101
-  _globals['_REMOVESEAT']._serialized_start=1103
-  _globals['_REMOVESEAT']._serialized_end=1151
-  _globals['_SETFROZEN']._serialized_start=1153
-  _globals['_SETFROZEN']._serialized_end=1199
-  _globals['_SETSUSPENDED']._serialized_start=1201
-  _globals['_SETSUSPENDED']._serialized_end=1251
+  _globals['_FACTCHANGE']._serialized_end=755
+  _globals['_SETSERVER']._serialized_start=757
+  _globals['_SETSERVER']._serialized_end=805
+  _globals['_REMOVESERVER']._serialized_start=807
+  _globals['_REMOVESERVER']._serialized_end=840
+  _globals['_SETROLES']._serialized_start=842
+  _globals['_SETROLES']._serialized_end=918
+  _globals['_ROLEPERMISSIONS']._serialized_start=920
+  _globals['_ROLEPERMISSIONS']._serialized_end=975
+  _globals['_SETCHANNEL']._serialized_start=977
+  _globals['_SETCHANNEL']._serialized_end=1084
+  _globals['_PERMISSIONOVERWRITE']._serialized_start=1086
+  _globals['_PERMISSIONOVERWRITE']._serialized_end=1203
+  _globals['_REMOVECHANNEL']._serialized_start=1205
+  _globals['_REMOVECHANNEL']._serialized_end=1259
+  _globals['_SETSEAT']._serialized_start=1261
+  _globals['_SETSEAT']._serialized_end=1339
+  _globals['_REMOVESEAT']._serialized_start=1341
+  _globals['_REMOVESEAT']._serialized_end=1389
+  _globals['_SETFROZEN']._serialized_start=1391
+  _globals['_SETFROZEN']._serialized_end=1437
+  _globals['_SETSUSPENDED']._serialized_start=1439
+  _globals['_SETSUSPENDED']._serialized_end=1489
+  _globals['_SETPRIVATECHANNEL']._serialized_start=1491
+  _globals['_SETPRIVATECHANNEL']._serialized_end=1573
+  _globals['_REMOVEPRIVATECHANNEL']._serialized_start=1575
+  _globals['_REMOVEPRIVATECHANNEL']._serialized_end=1617
+  _globals['_SETTHREAD']._serialized_start=1619
+  _globals['_SETTHREAD']._serialized_end=1722
+  _globals['_REMOVETHREAD']._serialized_start=1724
+  _globals['_REMOVETHREAD']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

@@ -53,6 +53,10 @@ class FactChange(_message.Message):
     REMOVE_SEAT_FIELD_NUMBER: _builtins.int
     SET_FROZEN_FIELD_NUMBER: _builtins.int
     SET_SUSPENDED_FIELD_NUMBER: _builtins.int
+    SET_PRIVATE_CHANNEL_FIELD_NUMBER: _builtins.int
+    REMOVE_PRIVATE_CHANNEL_FIELD_NUMBER: _builtins.int
+    SET_THREAD_FIELD_NUMBER: _builtins.int
+    REMOVE_THREAD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def set_server(self) -> Global___SetServer: ...
     @_builtins.property
@@ -71,6 +75,14 @@ class FactChange(_message.Message):
     def set_frozen(self) -> Global___SetFrozen: ...
     @_builtins.property
     def set_suspended(self) -> Global___SetSuspended: ...
+    @_builtins.property
+    def set_private_channel(self) -> Global___SetPrivateChannel: ...
+    @_builtins.property
+    def remove_private_channel(self) -> Global___RemovePrivateChannel: ...
+    @_builtins.property
+    def set_thread(self) -> Global___SetThread: ...
+    @_builtins.property
+    def remove_thread(self) -> Global___RemoveThread: ...
     def __init__(
         self,
         *,
@@ -83,12 +95,16 @@ class FactChange(_message.Message):
         remove_seat: Global___RemoveSeat | None = ...,
         set_frozen: Global___SetFrozen | None = ...,
         set_suspended: Global___SetSuspended | None = ...,
+        set_private_channel: Global___SetPrivateChannel | None = ...,
+        remove_private_channel: Global___RemovePrivateChannel | None = ...,
+        set_thread: Global___SetThread | None = ...,
+        remove_thread: Global___RemoveThread | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "remove_channel", b"remove_channel", "remove_seat", b"remove_seat", "remove_server", b"remove_server", "set_channel", b"set_channel", "set_frozen", b"set_frozen", "set_roles", b"set_roles", "set_seat", b"set_seat", "set_server", b"set_server", "set_suspended", b"set_suspended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "remove_channel", b"remove_channel", "remove_private_channel", b"remove_private_channel", "remove_seat", b"remove_seat", "remove_server", b"remove_server", "remove_thread", b"remove_thread", "set_channel", b"set_channel", "set_frozen", b"set_frozen", "set_private_channel", b"set_private_channel", "set_roles", b"set_roles", "set_seat", b"set_seat", "set_server", b"set_server", "set_suspended", b"set_suspended", "set_thread", b"set_thread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "remove_channel", b"remove_channel", "remove_seat", b"remove_seat", "remove_server", b"remove_server", "set_channel", b"set_channel", "set_frozen", b"set_frozen", "set_roles", b"set_roles", "set_seat", b"set_seat", "set_server", b"set_server", "set_suspended", b"set_suspended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "remove_channel", b"remove_channel", "remove_private_channel", b"remove_private_channel", "remove_seat", b"remove_seat", "remove_server", b"remove_server", "remove_thread", b"remove_thread", "set_channel", b"set_channel", "set_frozen", b"set_frozen", "set_private_channel", b"set_private_channel", "set_roles", b"set_roles", "set_seat", b"set_seat", "set_server", b"set_server", "set_suspended", b"set_suspended", "set_thread", b"set_thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["set_server", "remove_server", "set_roles", "set_channel", "remove_channel", "set_seat", "remove_seat", "set_frozen", "set_suspended"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["set_server", "remove_server", "set_roles", "set_channel", "remove_channel", "set_seat", "remove_seat", "set_frozen", "set_suspended", "set_private_channel", "remove_private_channel", "set_thread", "remove_thread"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
@@ -358,3 +374,107 @@ class SetSuspended(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetSuspended: _TypeAlias = SetSuspended  # noqa: Y015
+
+@_typing.final
+class SetPrivateChannel(_message.Message):
+    """A channel of no server: a direct message of two, or a group. Its participants may do there all that needs no manager."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_IDS_FIELD_NUMBER: _builtins.int
+    SILENCED_FIELD_NUMBER: _builtins.int
+    channel_id: _builtins.int
+    silenced: _builtins.bool
+    """Participants who may read but not write: one of the two of a direct message has blocked the other."""
+    @_builtins.property
+    def participant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        channel_id: _builtins.int = ...,
+        participant_ids: _abc.Iterable[_builtins.int] | None = ...,
+        silenced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id", "participant_ids", b"participant_ids", "silenced", b"silenced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPrivateChannel: _TypeAlias = SetPrivateChannel  # noqa: Y015
+
+@_typing.final
+class RemovePrivateChannel(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    channel_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        channel_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePrivateChannel: _TypeAlias = RemovePrivateChannel  # noqa: Y015
+
+@_typing.final
+class SetThread(_message.Message):
+    """A thread has no overwrites: the channel that it hangs on decides, with SEND_MESSAGES_IN_THREADS for SEND_MESSAGES."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.int
+    thread_id: _builtins.int
+    channel_id: _builtins.int
+    locked: _builtins.bool
+    """Only who has MANAGE_THREADS may write."""
+    archived: _builtins.bool
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.int = ...,
+        thread_id: _builtins.int = ...,
+        channel_id: _builtins.int = ...,
+        locked: _builtins.bool = ...,
+        archived: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "channel_id", b"channel_id", "locked", b"locked", "server_id", b"server_id", "thread_id", b"thread_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetThread: _TypeAlias = SetThread  # noqa: Y015
+
+@_typing.final
+class RemoveThread(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.int
+    thread_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.int = ...,
+        thread_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_id", b"server_id", "thread_id", b"thread_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveThread: _TypeAlias = RemoveThread  # noqa: Y015

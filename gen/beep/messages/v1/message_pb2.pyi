@@ -64,6 +64,10 @@ class Message(_message.Message):
     REFERENCED_MESSAGE_FIELD_NUMBER: _builtins.int
     TTS_FIELD_NUMBER: _builtins.int
     MEMBER_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    REACTIONS_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_IDS_FIELD_NUMBER: _builtins.int
+    IS_THREAD_STARTER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     channel_id: _builtins.int
     server_id: _builtins.int
@@ -82,6 +86,7 @@ class Message(_message.Message):
     embeds: _builtins.bytes
     """A JSON array, as it is stored and returned; empty: none."""
     tts: _builtins.bool
+    is_thread_starter: _builtins.bool
     @_builtins.property
     def author(self) -> _user_pb2.User: ...
     @_builtins.property
@@ -97,6 +102,16 @@ class Message(_message.Message):
     @_builtins.property
     def member(self) -> _member_pb2.Member:
         """The author's membership as of the event: in dispatches only."""
+
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]: ...
+    @_builtins.property
+    def reactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reaction]:
+        """In the order in which the emojis came."""
+
+    @_builtins.property
+    def participant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Everybody who takes part, for a message in a private channel."""
 
     def __init__(
         self,
@@ -121,10 +136,14 @@ class Message(_message.Message):
         referenced_message: Global___Message | None = ...,
         tts: _builtins.bool = ...,
         member: _member_pb2.Member | None = ...,
+        attachments: _abc.Iterable[Global___Attachment] | None = ...,
+        reactions: _abc.Iterable[Global___Reaction] | None = ...,
+        participant_ids: _abc.Iterable[_builtins.int] | None = ...,
+        is_thread_starter: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "member", b"member", "reference", b"reference", "referenced_message", b"referenced_message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "channel_id", b"channel_id", "content", b"content", "created_at_ms", b"created_at_ms", "edited_at_ms", b"edited_at_ms", "embeds", b"embeds", "flags", b"flags", "id", b"id", "member", b"member", "mention_everyone", b"mention_everyone", "mention_role_ids", b"mention_role_ids", "mentions", b"mentions", "nonce", b"nonce", "nonce_is_number", b"nonce_is_number", "pinned_at_ms", b"pinned_at_ms", "reference", b"reference", "referenced_message", b"referenced_message", "server_id", b"server_id", "tts", b"tts", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "channel_id", b"channel_id", "content", b"content", "created_at_ms", b"created_at_ms", "edited_at_ms", b"edited_at_ms", "embeds", b"embeds", "flags", b"flags", "id", b"id", "is_thread_starter", b"is_thread_starter", "member", b"member", "mention_everyone", b"mention_everyone", "mention_role_ids", b"mention_role_ids", "mentions", b"mentions", "nonce", b"nonce", "nonce_is_number", b"nonce_is_number", "participant_ids", b"participant_ids", "pinned_at_ms", b"pinned_at_ms", "reactions", b"reactions", "reference", b"reference", "referenced_message", b"referenced_message", "server_id", b"server_id", "tts", b"tts", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -192,3 +211,80 @@ class AllowedMentions(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AllowedMentions: _TypeAlias = AllowedMentions  # noqa: Y015
+
+@_typing.final
+class Attachment(_message.Message):
+    """A file. Its bytes are the edge's; this is what a message knows of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    FILENAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SPOILER_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    filename: _builtins.str
+    description: _builtins.str
+    content_type: _builtins.str
+    """By what the bytes are, not by what the client said."""
+    size: _builtins.int
+    width: _builtins.int
+    """Pixels, of an image; 0: not known."""
+    height: _builtins.int
+    token: _builtins.str
+    """What makes the URL one that cannot be guessed."""
+    spoiler: _builtins.bool
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        filename: _builtins.str = ...,
+        description: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        size: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        token: _builtins.str = ...,
+        spoiler: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "description", b"description", "filename", b"filename", "height", b"height", "id", b"id", "size", b"size", "spoiler", b"spoiler", "token", b"token", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
+
+@_typing.final
+class Reaction(_message.Message):
+    """One emoji under a message, and who put it there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMOJI_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    ME_FIELD_NUMBER: _builtins.int
+    emoji: _builtins.str
+    """A Unicode emoji."""
+    count: _builtins.int
+    me: _builtins.bool
+    """Whether the reader is among them; in answers to one user only."""
+    def __init__(
+        self,
+        *,
+        emoji: _builtins.str = ...,
+        count: _builtins.int = ...,
+        me: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "emoji", b"emoji", "me", b"me"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reaction: _TypeAlias = Reaction  # noqa: Y015

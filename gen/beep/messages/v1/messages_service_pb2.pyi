@@ -41,6 +41,27 @@ SEARCH_ORDER_OLDEST: SearchOrder.ValueType  # 2
 SEARCH_ORDER_RELEVANCE: SearchOrder.ValueType  # 3
 Global___SearchOrder: _TypeAlias = SearchOrder  # noqa: Y015
 
+class _SearchHas:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchHasEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchHas.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_HAS_UNSPECIFIED: _SearchHas.ValueType  # 0
+    SEARCH_HAS_FILE: _SearchHas.ValueType  # 1
+    SEARCH_HAS_IMAGE: _SearchHas.ValueType  # 2
+    SEARCH_HAS_EMBED: _SearchHas.ValueType  # 3
+    SEARCH_HAS_LINK: _SearchHas.ValueType  # 4
+
+class SearchHas(_SearchHas, metaclass=_SearchHasEnumTypeWrapper): ...
+
+SEARCH_HAS_UNSPECIFIED: SearchHas.ValueType  # 0
+SEARCH_HAS_FILE: SearchHas.ValueType  # 1
+SEARCH_HAS_IMAGE: SearchHas.ValueType  # 2
+SEARCH_HAS_EMBED: SearchHas.ValueType  # 3
+SEARCH_HAS_LINK: SearchHas.ValueType  # 4
+Global___SearchHas: _TypeAlias = SearchHas  # noqa: Y015
+
 @_typing.final
 class CreateMessageRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -56,6 +77,7 @@ class CreateMessageRequest(_message.Message):
     ALLOWED_MENTIONS_FIELD_NUMBER: _builtins.int
     REPLY_TO_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     FAIL_IF_REPLY_MISSING_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     channel_id: _builtins.int
     content: _builtins.str
     nonce: _builtins.str
@@ -71,6 +93,10 @@ class CreateMessageRequest(_message.Message):
     def allowed_mentions(self) -> _message_pb2.AllowedMentions:
         """Absent: everything that the content mentions."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Attachment]:
+        """Stored by the edge before this call."""
+
     def __init__(
         self,
         *,
@@ -85,10 +111,11 @@ class CreateMessageRequest(_message.Message):
         allowed_mentions: _message_pb2.AllowedMentions | None = ...,
         reply_to_message_id: _builtins.int = ...,
         fail_if_reply_missing: _builtins.bool = ...,
+        attachments: _abc.Iterable[_message_pb2.Attachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_mentions", b"allowed_mentions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_mentions", b"allowed_mentions", "channel_id", b"channel_id", "content", b"content", "embeds", b"embeds", "enforce_nonce", b"enforce_nonce", "fail_if_reply_missing", b"fail_if_reply_missing", "flags", b"flags", "nonce", b"nonce", "nonce_is_number", b"nonce_is_number", "reply_to_message_id", b"reply_to_message_id", "tts", b"tts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_mentions", b"allowed_mentions", "attachments", b"attachments", "channel_id", b"channel_id", "content", b"content", "embeds", b"embeds", "enforce_nonce", b"enforce_nonce", "fail_if_reply_missing", b"fail_if_reply_missing", "flags", b"flags", "nonce", b"nonce", "nonce_is_number", b"nonce_is_number", "reply_to_message_id", b"reply_to_message_id", "tts", b"tts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,13 +246,23 @@ class UpdateMessageRequest(_message.Message):
     EMBEDS_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
     ALLOWED_MENTIONS_FIELD_NUMBER: _builtins.int
+    KEPT_ATTACHMENT_IDS_FIELD_NUMBER: _builtins.int
+    SET_ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    NEW_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     channel_id: _builtins.int
     message_id: _builtins.int
     content: _builtins.str
     embeds: _builtins.bytes
     flags: _builtins.int
+    set_attachments: _builtins.bool
     @_builtins.property
     def allowed_mentions(self) -> _message_pb2.AllowedMentions: ...
+    @_builtins.property
+    def kept_attachment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of those that the message has, the ones to keep, when `set_attachments`."""
+
+    @_builtins.property
+    def new_attachments(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Attachment]: ...
     def __init__(
         self,
         *,
@@ -235,10 +272,13 @@ class UpdateMessageRequest(_message.Message):
         embeds: _builtins.bytes | None = ...,
         flags: _builtins.int | None = ...,
         allowed_mentions: _message_pb2.AllowedMentions | None = ...,
+        kept_attachment_ids: _abc.Iterable[_builtins.int] | None = ...,
+        set_attachments: _builtins.bool = ...,
+        new_attachments: _abc.Iterable[_message_pb2.Attachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_embeds", b"_embeds", "_flags", b"_flags", "allowed_mentions", b"allowed_mentions", "content", b"content", "embeds", b"embeds", "flags", b"flags"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_embeds", b"_embeds", "_flags", b"_flags", "allowed_mentions", b"allowed_mentions", "channel_id", b"channel_id", "content", b"content", "embeds", b"embeds", "flags", b"flags", "message_id", b"message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_embeds", b"_embeds", "_flags", b"_flags", "allowed_mentions", b"allowed_mentions", "channel_id", b"channel_id", "content", b"content", "embeds", b"embeds", "flags", b"flags", "kept_attachment_ids", b"kept_attachment_ids", "message_id", b"message_id", "new_attachments", b"new_attachments", "set_attachments", b"set_attachments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__content: _TypeAlias = _typing.Literal["content"]  # noqa: Y015
     _WhichOneofArgType__content: _TypeAlias = _typing.Literal["_content", b"_content"]  # noqa: Y015
@@ -498,6 +538,10 @@ class SearchMessagesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    HAS_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    MENTIONED_USER_IDS_FIELD_NUMBER: _builtins.int
+    PRIVATE_CHANNEL_ID_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
     content: _builtins.str
     """Words that must all occur; "words in quotes" must follow each other. Empty: any message with text."""
@@ -510,6 +554,9 @@ class SearchMessagesRequest(_message.Message):
     offset: _builtins.int
     """At most 9975."""
     order: Global___SearchOrder.ValueType
+    pinned: _builtins.bool
+    private_channel_id: _builtins.int
+    """One private channel, instead of a server."""
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Empty: every channel that the caller may read."""
@@ -517,6 +564,14 @@ class SearchMessagesRequest(_message.Message):
     @_builtins.property
     def author_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Empty: anybody's."""
+
+    @_builtins.property
+    def has(self) -> _containers.RepeatedScalarFieldContainer[Global___SearchHas.ValueType]:
+        """Each message has all of these."""
+
+    @_builtins.property
+    def mentioned_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only messages that mention one of them."""
 
     def __init__(
         self,
@@ -530,12 +585,18 @@ class SearchMessagesRequest(_message.Message):
         limit: _builtins.int = ...,
         offset: _builtins.int = ...,
         order: Global___SearchOrder.ValueType = ...,
+        has: _abc.Iterable[Global___SearchHas.ValueType] | None = ...,
+        pinned: _builtins.bool | None = ...,
+        mentioned_user_ids: _abc.Iterable[_builtins.int] | None = ...,
+        private_channel_id: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "pinned", b"pinned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "author_ids", b"author_ids", "before", b"before", "channel_ids", b"channel_ids", "content", b"content", "limit", b"limit", "offset", b"offset", "order", b"order", "server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "after", b"after", "author_ids", b"author_ids", "before", b"before", "channel_ids", b"channel_ids", "content", b"content", "has", b"has", "limit", b"limit", "mentioned_user_ids", b"mentioned_user_ids", "offset", b"offset", "order", b"order", "pinned", b"pinned", "private_channel_id", b"private_channel_id", "server_id", b"server_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__pinned: _TypeAlias = _typing.Literal["pinned"]  # noqa: Y015
+    _WhichOneofArgType__pinned: _TypeAlias = _typing.Literal["_pinned", b"_pinned"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pinned) -> _WhichOneofReturnType__pinned | None: ...
 
 Global___SearchMessagesRequest: _TypeAlias = SearchMessagesRequest  # noqa: Y015
 
@@ -562,3 +623,147 @@ class SearchMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchMessagesResponse: _TypeAlias = SearchMessagesResponse  # noqa: Y015
+
+@_typing.final
+class PurgeAuthorRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_ID_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.int
+    author_id: _builtins.int
+    since_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.int = ...,
+        author_id: _builtins.int = ...,
+        since_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author_id", b"author_id", "server_id", b"server_id", "since_ms", b"since_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeAuthorRequest: _TypeAlias = PurgeAuthorRequest  # noqa: Y015
+
+@_typing.final
+class PurgeAuthorResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeAuthorResponse: _TypeAlias = PurgeAuthorResponse  # noqa: Y015
+
+@_typing.final
+class FindAttachmentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTACHMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attachment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        attachment_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_ids", b"attachment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindAttachmentsRequest: _TypeAlias = FindAttachmentsRequest  # noqa: Y015
+
+@_typing.final
+class FindAttachmentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTACHMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attachment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        attachment_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_ids", b"attachment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindAttachmentsResponse: _TypeAlias = FindAttachmentsResponse  # noqa: Y015
+
+@_typing.final
+class ListLastMessagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        channel_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_ids", b"channel_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLastMessagesRequest: _TypeAlias = ListLastMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListLastMessagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def last_messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LastMessage]:
+        """Channels without a message are left out."""
+
+    def __init__(
+        self,
+        *,
+        last_messages: _abc.Iterable[Global___LastMessage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_messages", b"last_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLastMessagesResponse: _TypeAlias = ListLastMessagesResponse  # noqa: Y015
+
+@_typing.final
+class LastMessage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    channel_id: _builtins.int
+    message_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        channel_id: _builtins.int = ...,
+        message_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id", "message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LastMessage: _TypeAlias = LastMessage  # noqa: Y015

@@ -84,6 +84,21 @@ class MessagesServiceStub:
                 request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.SerializeToString,
                 response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.FromString,
                 _registered_method=True)
+        self.PurgeAuthor = channel.unary_unary(
+                '/beep.messages.v1.MessagesService/PurgeAuthor',
+                request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorRequest.SerializeToString,
+                response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorResponse.FromString,
+                _registered_method=True)
+        self.FindAttachments = channel.unary_unary(
+                '/beep.messages.v1.MessagesService/FindAttachments',
+                request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsRequest.SerializeToString,
+                response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsResponse.FromString,
+                _registered_method=True)
+        self.ListLastMessages = channel.unary_unary(
+                '/beep.messages.v1.MessagesService/ListLastMessages',
+                request_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesRequest.SerializeToString,
+                response_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class MessagesServiceServicer:
@@ -154,6 +169,27 @@ class MessagesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeAuthor(self, request, context):
+        """What an author wrote in a server of late, with a ban.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindAttachments(self, request, context):
+        """Which of these uploads belong to a message. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLastMessages(self, request, context):
+        """The newest message of each of these channels. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -206,6 +242,21 @@ def add_MessagesServiceServicer_to_server(servicer, server):
                     servicer.SearchMessages,
                     request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.FromString,
                     response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.SerializeToString,
+            ),
+            'PurgeAuthor': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeAuthor,
+                    request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorRequest.FromString,
+                    response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorResponse.SerializeToString,
+            ),
+            'FindAttachments': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindAttachments,
+                    request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsRequest.FromString,
+                    response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsResponse.SerializeToString,
+            ),
+            'ListLastMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLastMessages,
+                    request_deserializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesRequest.FromString,
+                    response_serializer=beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -478,6 +529,87 @@ class MessagesService:
             '/beep.messages.v1.MessagesService/SearchMessages',
             beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesRequest.SerializeToString,
             beep_dot_messages_dot_v1_dot_messages__service__pb2.SearchMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeAuthor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.messages.v1.MessagesService/PurgeAuthor',
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorRequest.SerializeToString,
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.PurgeAuthorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindAttachments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.messages.v1.MessagesService/FindAttachments',
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsRequest.SerializeToString,
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.FindAttachmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLastMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.messages.v1.MessagesService/ListLastMessages',
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesRequest.SerializeToString,
+            beep_dot_messages_dot_v1_dot_messages__service__pb2.ListLastMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,12 @@ class MessagesServiceStub:
     """Newest pin first."""
     SearchMessages: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.SearchMessagesRequest, _messages_service_pb2.SearchMessagesResponse]
     """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
+    PurgeAuthor: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.PurgeAuthorRequest, _messages_service_pb2.PurgeAuthorResponse]
+    """What an author wrote in a server of late, with a ban."""
+    FindAttachments: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.FindAttachmentsRequest, _messages_service_pb2.FindAttachmentsResponse]
+    """Which of these uploads belong to a message. Services only."""
+    ListLastMessages: _grpc.UnaryUnaryMultiCallable[_messages_service_pb2.ListLastMessagesRequest, _messages_service_pb2.ListLastMessagesResponse]
+    """The newest message of each of these channels. Services only."""
 
 @_typing.type_check_only
 class MessagesServiceAsyncStub(MessagesServiceStub):
@@ -67,6 +73,12 @@ class MessagesServiceAsyncStub(MessagesServiceStub):
     """Newest pin first."""
     SearchMessages: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.SearchMessagesRequest, _messages_service_pb2.SearchMessagesResponse]  # type: ignore[assignment]
     """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
+    PurgeAuthor: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.PurgeAuthorRequest, _messages_service_pb2.PurgeAuthorResponse]  # type: ignore[assignment]
+    """What an author wrote in a server of late, with a ban."""
+    FindAttachments: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.FindAttachmentsRequest, _messages_service_pb2.FindAttachmentsResponse]  # type: ignore[assignment]
+    """Which of these uploads belong to a message. Services only."""
+    ListLastMessages: _aio.UnaryUnaryMultiCallable[_messages_service_pb2.ListLastMessagesRequest, _messages_service_pb2.ListLastMessagesResponse]  # type: ignore[assignment]
+    """The newest message of each of these channels. Services only."""
 
 class MessagesServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -144,5 +156,29 @@ class MessagesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messages_service_pb2.SearchMessagesResponse, _abc.Awaitable[_messages_service_pb2.SearchMessagesResponse]]:
         """In those channels of the server that the caller may read. Sees every message that was acknowledged before."""
+
+    @_abc_1.abstractmethod
+    def PurgeAuthor(
+        self,
+        request: _messages_service_pb2.PurgeAuthorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messages_service_pb2.PurgeAuthorResponse, _abc.Awaitable[_messages_service_pb2.PurgeAuthorResponse]]:
+        """What an author wrote in a server of late, with a ban."""
+
+    @_abc_1.abstractmethod
+    def FindAttachments(
+        self,
+        request: _messages_service_pb2.FindAttachmentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messages_service_pb2.FindAttachmentsResponse, _abc.Awaitable[_messages_service_pb2.FindAttachmentsResponse]]:
+        """Which of these uploads belong to a message. Services only."""
+
+    @_abc_1.abstractmethod
+    def ListLastMessages(
+        self,
+        request: _messages_service_pb2.ListLastMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messages_service_pb2.ListLastMessagesResponse, _abc.Awaitable[_messages_service_pb2.ListLastMessagesResponse]]:
+        """The newest message of each of these channels. Services only."""
 
 def add_MessagesServiceServicer_to_server(servicer: MessagesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

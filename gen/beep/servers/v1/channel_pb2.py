@@ -24,19 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65\x65p/servers/v1/channel.proto\x12\x0f\x62\x65\x65p.servers.v1\"\x8a\x02\n\x07\x43hannel\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\x03\x12*\n\x04type\x18\x03 \x01(\x0e\x32\x1c.beep.servers.v1.ChannelType\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05topic\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12\x11\n\tparent_id\x18\x07 \x01(\x03\x12\x0c\n\x04nsfw\x18\x08 \x01(\x08\x12\x1b\n\x13rate_limit_per_user\x18\t \x01(\x05\x12.\n\noverwrites\x18\n \x03(\x0b\x32\x1a.beep.servers.v1.Overwrite\x12\x17\n\x0flast_message_id\x18\x0b \x01(\x03\"m\n\tOverwrite\x12\x11\n\ttarget_id\x18\x01 \x01(\x03\x12\x30\n\x06target\x18\x02 \x01(\x0e\x32 .beep.servers.v1.OverwriteTarget\x12\r\n\x05\x61llow\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65ny\x18\x04 \x01(\x03*|\n\x0b\x43hannelType\x12\x1c\n\x18\x43HANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANNEL_TYPE_TEXT\x10\x01\x12\x19\n\x15\x43HANNEL_TYPE_CATEGORY\x10\x02\x12\x1d\n\x19\x43HANNEL_TYPE_ANNOUNCEMENT\x10\x03*k\n\x0fOverwriteTarget\x12 \n\x1cOVERWRITE_TARGET_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERWRITE_TARGET_ROLE\x10\x01\x12\x1b\n\x17OVERWRITE_TARGET_MEMBER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65\x65p/servers/v1/channel.proto\x12\x0f\x62\x65\x65p.servers.v1\"\xb3\x02\n\x07\x43hannel\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\x03\x12*\n\x04type\x18\x03 \x01(\x0e\x32\x1c.beep.servers.v1.ChannelType\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05topic\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12\x11\n\tparent_id\x18\x07 \x01(\x03\x12\x0c\n\x04nsfw\x18\x08 \x01(\x08\x12\x1b\n\x13rate_limit_per_user\x18\t \x01(\x05\x12.\n\noverwrites\x18\n \x03(\x0b\x32\x1a.beep.servers.v1.Overwrite\x12\x17\n\x0flast_message_id\x18\x0b \x01(\x03\x12\'\n\x06thread\x18\x0c \x01(\x0b\x32\x17.beep.servers.v1.Thread\"m\n\tOverwrite\x12\x11\n\ttarget_id\x18\x01 \x01(\x03\x12\x30\n\x06target\x18\x02 \x01(\x0e\x32 .beep.servers.v1.OverwriteTarget\x12\r\n\x05\x61llow\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65ny\x18\x04 \x01(\x03\"\xa6\x01\n\x06Thread\x12\x10\n\x08owner_id\x18\x01 \x01(\x03\x12\x10\n\x08\x61rchived\x18\x02 \x01(\x08\x12\x0e\n\x06locked\x18\x03 \x01(\x08\x12\x1c\n\x14\x61uto_archive_minutes\x18\x04 \x01(\x05\x12\x1d\n\x15\x61rchive_changed_at_ms\x18\x05 \x01(\x03\x12\x15\n\rcreated_at_ms\x18\x06 \x01(\x03\x12\x14\n\x0cmember_count\x18\x07 \x01(\x05\"H\n\x0cThreadMember\x12\x11\n\tthread_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x14\n\x0cjoined_at_ms\x18\x03 \x01(\x03*\x9c\x01\n\x0b\x43hannelType\x12\x1c\n\x18\x43HANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANNEL_TYPE_TEXT\x10\x01\x12\x19\n\x15\x43HANNEL_TYPE_CATEGORY\x10\x02\x12\x1d\n\x19\x43HANNEL_TYPE_ANNOUNCEMENT\x10\x03\x12\x1e\n\x1a\x43HANNEL_TYPE_PUBLIC_THREAD\x10\x04*k\n\x0fOverwriteTarget\x12 \n\x1cOVERWRITE_TARGET_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERWRITE_TARGET_ROLE\x10\x01\x12\x1b\n\x17OVERWRITE_TARGET_MEMBER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'beep.servers.v1.channel_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANNELTYPE']._serialized_start=430
-  _globals['_CHANNELTYPE']._serialized_end=554
-  _globals['_OVERWRITETARGET']._serialized_start=556
-  _globals['_OVERWRITETARGET']._serialized_end=663
+  _globals['_CHANNELTYPE']._serialized_start=715
+  _globals['_CHANNELTYPE']._serialized_end=871
+  _globals['_OVERWRITETARGET']._serialized_start=873
+  _globals['_OVERWRITETARGET']._serialized_end=980
   _globals['_CHANNEL']._serialized_start=51
-  _globals['_CHANNEL']._serialized_end=317
-  _globals['_OVERWRITE']._serialized_start=319
-  _globals['_OVERWRITE']._serialized_end=428
+  _globals['_CHANNEL']._serialized_end=358
+  _globals['_OVERWRITE']._serialized_start=360
+  _globals['_OVERWRITE']._serialized_end=469
+  _globals['_THREAD']._serialized_start=472
+  _globals['_THREAD']._serialized_end=638
+  _globals['_THREADMEMBER']._serialized_start=640
+  _globals['_THREADMEMBER']._serialized_end=712
 # @@protoc_insertion_point(module_scope)

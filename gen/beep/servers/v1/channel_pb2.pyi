@@ -29,6 +29,7 @@ class _ChannelTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChannelTy
     CHANNEL_TYPE_TEXT: _ChannelType.ValueType  # 1
     CHANNEL_TYPE_CATEGORY: _ChannelType.ValueType  # 2
     CHANNEL_TYPE_ANNOUNCEMENT: _ChannelType.ValueType  # 3
+    CHANNEL_TYPE_PUBLIC_THREAD: _ChannelType.ValueType  # 4
 
 class ChannelType(_ChannelType, metaclass=_ChannelTypeEnumTypeWrapper): ...
 
@@ -36,6 +37,7 @@ CHANNEL_TYPE_UNSPECIFIED: ChannelType.ValueType  # 0
 CHANNEL_TYPE_TEXT: ChannelType.ValueType  # 1
 CHANNEL_TYPE_CATEGORY: ChannelType.ValueType  # 2
 CHANNEL_TYPE_ANNOUNCEMENT: ChannelType.ValueType  # 3
+CHANNEL_TYPE_PUBLIC_THREAD: ChannelType.ValueType  # 4
 Global___ChannelType: _TypeAlias = ChannelType  # noqa: Y015
 
 class _OverwriteTarget:
@@ -70,6 +72,7 @@ class Channel(_message.Message):
     RATE_LIMIT_PER_USER_FIELD_NUMBER: _builtins.int
     OVERWRITES_FIELD_NUMBER: _builtins.int
     LAST_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     server_id: _builtins.int
     type: Global___ChannelType.ValueType
@@ -83,6 +86,10 @@ class Channel(_message.Message):
     last_message_id: _builtins.int
     @_builtins.property
     def overwrites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overwrite]: ...
+    @_builtins.property
+    def thread(self) -> Global___Thread:
+        """Of threads only."""
+
     def __init__(
         self,
         *,
@@ -97,10 +104,11 @@ class Channel(_message.Message):
         rate_limit_per_user: _builtins.int = ...,
         overwrites: _abc.Iterable[Global___Overwrite] | None = ...,
         last_message_id: _builtins.int = ...,
+        thread: Global___Thread | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["thread", b"thread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "last_message_id", b"last_message_id", "name", b"name", "nsfw", b"nsfw", "overwrites", b"overwrites", "parent_id", b"parent_id", "position", b"position", "rate_limit_per_user", b"rate_limit_per_user", "server_id", b"server_id", "topic", b"topic", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "last_message_id", b"last_message_id", "name", b"name", "nsfw", b"nsfw", "overwrites", b"overwrites", "parent_id", b"parent_id", "position", b"position", "rate_limit_per_user", b"rate_limit_per_user", "server_id", b"server_id", "thread", b"thread", "topic", b"topic", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,3 +143,68 @@ class Overwrite(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Overwrite: _TypeAlias = Overwrite  # noqa: Y015
+
+@_typing.final
+class Thread(_message.Message):
+    """What a thread has beside a channel's fields; the channel's `parent_id` is the text channel that it hangs on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    AUTO_ARCHIVE_MINUTES_FIELD_NUMBER: _builtins.int
+    ARCHIVE_CHANGED_AT_MS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_MS_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.int
+    archived: _builtins.bool
+    locked: _builtins.bool
+    auto_archive_minutes: _builtins.int
+    """Minutes without a message after which clients stop showing it."""
+    archive_changed_at_ms: _builtins.int
+    created_at_ms: _builtins.int
+    member_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.int = ...,
+        archived: _builtins.bool = ...,
+        locked: _builtins.bool = ...,
+        auto_archive_minutes: _builtins.int = ...,
+        archive_changed_at_ms: _builtins.int = ...,
+        created_at_ms: _builtins.int = ...,
+        member_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_changed_at_ms", b"archive_changed_at_ms", "archived", b"archived", "auto_archive_minutes", b"auto_archive_minutes", "created_at_ms", b"created_at_ms", "locked", b"locked", "member_count", b"member_count", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Thread: _TypeAlias = Thread  # noqa: Y015
+
+@_typing.final
+class ThreadMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    JOINED_AT_MS_FIELD_NUMBER: _builtins.int
+    thread_id: _builtins.int
+    user_id: _builtins.int
+    joined_at_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        thread_id: _builtins.int = ...,
+        user_id: _builtins.int = ...,
+        joined_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joined_at_ms", b"joined_at_ms", "thread_id", b"thread_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThreadMember: _TypeAlias = ThreadMember  # noqa: Y015

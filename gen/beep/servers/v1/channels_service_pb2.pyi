@@ -309,7 +309,9 @@ class MoveChannelsRequest(_message.Message):
 
     SERVER_ID_FIELD_NUMBER: _builtins.int
     MOVES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
+    reason: _builtins.str
     @_builtins.property
     def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelMove]: ...
     def __init__(
@@ -317,10 +319,11 @@ class MoveChannelsRequest(_message.Message):
         *,
         server_id: _builtins.int = ...,
         moves: _abc.Iterable[Global___ChannelMove] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "reason", b"reason", "server_id", b"server_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,19 +336,23 @@ class ChannelMove(_message.Message):
     CHANNEL_ID_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     PARENT_ID_FIELD_NUMBER: _builtins.int
+    LOCK_PERMISSIONS_FIELD_NUMBER: _builtins.int
     channel_id: _builtins.int
     position: _builtins.int
     parent_id: _builtins.int
+    lock_permissions: _builtins.bool
+    """Take over the overwrites of the category that it moves to."""
     def __init__(
         self,
         *,
         channel_id: _builtins.int = ...,
         position: _builtins.int | None = ...,
         parent_id: _builtins.int | None = ...,
+        lock_permissions: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_parent_id", b"_parent_id", "_position", b"_position", "parent_id", b"parent_id", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parent_id", b"_parent_id", "_position", b"_position", "channel_id", b"channel_id", "parent_id", b"parent_id", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parent_id", b"_parent_id", "_position", b"_position", "channel_id", b"channel_id", "lock_permissions", b"lock_permissions", "parent_id", b"parent_id", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__parent_id: _TypeAlias = _typing.Literal["parent_id"]  # noqa: Y015
     _WhichOneofArgType__parent_id: _TypeAlias = _typing.Literal["_parent_id", b"_parent_id"]  # noqa: Y015

@@ -27,7 +27,7 @@ from beep.servers.v1 import member_pb2 as beep_dot_servers_dot_v1_dot_member__pb
 from beep.servers.v1 import role_pb2 as beep_dot_servers_dot_v1_dot_role__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62\x65\x65p/servers/v1/server.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x1d\x62\x65\x65p/servers/v1/channel.proto\x1a\x1c\x62\x65\x65p/servers/v1/member.proto\x1a\x1a\x62\x65\x65p/servers/v1/role.proto\"\xac\x01\n\x06Server\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\x03\x12\x11\n\tis_public\x18\x05 \x01(\x08\x12\x0c\n\x04icon\x18\x06 \x01(\t\x12\x19\n\x11system_channel_id\x18\x07 \x01(\x03\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x14\n\x0cmember_count\x18\t \x01(\x05\"\xb5\x01\n\x0eServerSnapshot\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\x12*\n\x08\x63hannels\x18\x03 \x03(\x0b\x32\x18.beep.servers.v1.Channel\x12(\n\x07members\x18\x04 \x03(\x0b\x32\x17.beep.servers.v1.Memberb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62\x65\x65p/servers/v1/server.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x1d\x62\x65\x65p/servers/v1/channel.proto\x1a\x1c\x62\x65\x65p/servers/v1/member.proto\x1a\x1a\x62\x65\x65p/servers/v1/role.proto\"\xac\x01\n\x06Server\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\x03\x12\x11\n\tis_public\x18\x05 \x01(\x08\x12\x0c\n\x04icon\x18\x06 \x01(\t\x12\x19\n\x11system_channel_id\x18\x07 \x01(\x03\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x14\n\x0cmember_count\x18\t \x01(\x05\"\xe0\x01\n\x0eServerSnapshot\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\x12*\n\x08\x63hannels\x18\x03 \x03(\x0b\x32\x18.beep.servers.v1.Channel\x12(\n\x07members\x18\x04 \x03(\x0b\x32\x17.beep.servers.v1.Member\x12)\n\x07threads\x18\x05 \x03(\x0b\x32\x18.beep.servers.v1.Channelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,5 +37,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVER']._serialized_start=139
   _globals['_SERVER']._serialized_end=311
   _globals['_SERVERSNAPSHOT']._serialized_start=314
-  _globals['_SERVERSNAPSHOT']._serialized_end=495
+  _globals['_SERVERSNAPSHOT']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

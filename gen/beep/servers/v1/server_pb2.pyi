@@ -78,6 +78,7 @@ class ServerSnapshot(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def server(self) -> Global___Server: ...
     @_builtins.property
@@ -86,6 +87,10 @@ class ServerSnapshot(_message.Message):
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[_channel_pb2.Channel]: ...
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.Member]: ...
+    @_builtins.property
+    def threads(self) -> _containers.RepeatedCompositeFieldContainer[_channel_pb2.Channel]:
+        """Those that are not archived."""
+
     def __init__(
         self,
         *,
@@ -93,10 +98,11 @@ class ServerSnapshot(_message.Message):
         roles: _abc.Iterable[_role_pb2.Role] | None = ...,
         channels: _abc.Iterable[_channel_pb2.Channel] | None = ...,
         members: _abc.Iterable[_member_pb2.Member] | None = ...,
+        threads: _abc.Iterable[_channel_pb2.Channel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server", b"server"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "members", b"members", "roles", b"roles", "server", b"server"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "members", b"members", "roles", b"roles", "server", b"server", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

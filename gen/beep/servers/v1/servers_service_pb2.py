@@ -26,7 +26,7 @@ from beep.servers.v1 import role_pb2 as beep_dot_servers_dot_v1_dot_role__pb2
 from beep.servers.v1 import server_pb2 as beep_dot_servers_dot_v1_dot_server__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%beep/servers/v1/servers_service.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x1a\x62\x65\x65p/servers/v1/role.proto\x1a\x1c\x62\x65\x65p/servers/v1/server.proto\"r\n\x13\x43reateServerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tis_public\x18\x03 \x01(\x08\x12\x0c\n\x04icon\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"I\n\x14\x43reateServerResponse\x12\x31\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1f.beep.servers.v1.ServerSnapshot\"%\n\x10GetServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"b\n\x11GetServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\"\xda\x01\n\x13UpdateServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tis_public\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11system_channel_id\x18\x05 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x06 \x01(\tB\x07\n\x05_nameB\x0e\n\x0c_descriptionB\x0c\n\n_is_publicB\x14\n\x12_system_channel_id\"e\n\x14UpdateServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\"(\n\x13\x44\x65leteServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"\x16\n\x14\x44\x65leteServerResponse\"S\n\x12ListServersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05limit\x18\x04 \x01(\x05\"I\n\x13ListServersResponse\x12\x32\n\x07servers\x18\x01 \x03(\x0b\x32!.beep.servers.v1.ServerMembership\"b\n\x10ServerMembership\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\x12\x10\n\x08is_owner\x18\x03 \x01(\x08\"G\n\x18ListPublicServersRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"E\n\x19ListPublicServersResponse\x12(\n\x07servers\x18\x01 \x03(\x0b\x32\x17.beep.servers.v1.Server\"&\n\x11JoinServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"=\n\x12JoinServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\"\'\n\x12LeaveServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"\x15\n\x13LeaveServerResponse\"T\n\x12GetSnapshotRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nmember_ids\x18\x02 \x03(\x03\x12\x17\n\x0fwithout_members\x18\x03 \x01(\x08\"H\n\x13GetSnapshotResponse\x12\x31\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1f.beep.servers.v1.ServerSnapshot2\xcc\x06\n\x0eServersService\x12[\n\x0c\x43reateServer\x12$.beep.servers.v1.CreateServerRequest\x1a%.beep.servers.v1.CreateServerResponse\x12R\n\tGetServer\x12!.beep.servers.v1.GetServerRequest\x1a\".beep.servers.v1.GetServerResponse\x12[\n\x0cUpdateServer\x12$.beep.servers.v1.UpdateServerRequest\x1a%.beep.servers.v1.UpdateServerResponse\x12[\n\x0c\x44\x65leteServer\x12$.beep.servers.v1.DeleteServerRequest\x1a%.beep.servers.v1.DeleteServerResponse\x12X\n\x0bListServers\x12#.beep.servers.v1.ListServersRequest\x1a$.beep.servers.v1.ListServersResponse\x12j\n\x11ListPublicServers\x12).beep.servers.v1.ListPublicServersRequest\x1a*.beep.servers.v1.ListPublicServersResponse\x12U\n\nJoinServer\x12\".beep.servers.v1.JoinServerRequest\x1a#.beep.servers.v1.JoinServerResponse\x12X\n\x0bLeaveServer\x12#.beep.servers.v1.LeaveServerRequest\x1a$.beep.servers.v1.LeaveServerResponse\x12X\n\x0bGetSnapshot\x12#.beep.servers.v1.GetSnapshotRequest\x1a$.beep.servers.v1.GetSnapshotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%beep/servers/v1/servers_service.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x1a\x62\x65\x65p/servers/v1/role.proto\x1a\x1c\x62\x65\x65p/servers/v1/server.proto\"r\n\x13\x43reateServerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tis_public\x18\x03 \x01(\x08\x12\x0c\n\x04icon\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"I\n\x14\x43reateServerResponse\x12\x31\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1f.beep.servers.v1.ServerSnapshot\"%\n\x10GetServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"b\n\x11GetServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\"\x9a\x02\n\x13UpdateServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tis_public\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11system_channel_id\x18\x05 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x11\n\x04icon\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x15\n\x08owner_id\x18\x08 \x01(\x03H\x05\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\x0c\n\n_is_publicB\x14\n\x12_system_channel_idB\x07\n\x05_iconB\x0b\n\t_owner_id\"e\n\x14UpdateServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12$\n\x05roles\x18\x02 \x03(\x0b\x32\x15.beep.servers.v1.Role\"8\n\x13\x44\x65leteServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteServerResponse\"S\n\x12ListServersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05limit\x18\x04 \x01(\x05\"I\n\x13ListServersResponse\x12\x32\n\x07servers\x18\x01 \x03(\x0b\x32!.beep.servers.v1.ServerMembership\"b\n\x10ServerMembership\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\x12\x10\n\x08is_owner\x18\x03 \x01(\x08\"G\n\x18ListPublicServersRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"E\n\x19ListPublicServersResponse\x12(\n\x07servers\x18\x01 \x03(\x0b\x32\x17.beep.servers.v1.Server\"&\n\x11JoinServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"=\n\x12JoinServerResponse\x12\'\n\x06server\x18\x01 \x01(\x0b\x32\x17.beep.servers.v1.Server\"\'\n\x12LeaveServerRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\"\x15\n\x13LeaveServerResponse\"T\n\x12GetSnapshotRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x12\n\nmember_ids\x18\x02 \x03(\x03\x12\x17\n\x0fwithout_members\x18\x03 \x01(\x08\"H\n\x13GetSnapshotResponse\x12\x31\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1f.beep.servers.v1.ServerSnapshot\"$\n\x11RemoveUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\"\x14\n\x12RemoveUserResponse2\xa3\x07\n\x0eServersService\x12[\n\x0c\x43reateServer\x12$.beep.servers.v1.CreateServerRequest\x1a%.beep.servers.v1.CreateServerResponse\x12R\n\tGetServer\x12!.beep.servers.v1.GetServerRequest\x1a\".beep.servers.v1.GetServerResponse\x12[\n\x0cUpdateServer\x12$.beep.servers.v1.UpdateServerRequest\x1a%.beep.servers.v1.UpdateServerResponse\x12[\n\x0c\x44\x65leteServer\x12$.beep.servers.v1.DeleteServerRequest\x1a%.beep.servers.v1.DeleteServerResponse\x12X\n\x0bListServers\x12#.beep.servers.v1.ListServersRequest\x1a$.beep.servers.v1.ListServersResponse\x12j\n\x11ListPublicServers\x12).beep.servers.v1.ListPublicServersRequest\x1a*.beep.servers.v1.ListPublicServersResponse\x12U\n\nJoinServer\x12\".beep.servers.v1.JoinServerRequest\x1a#.beep.servers.v1.JoinServerResponse\x12X\n\x0bLeaveServer\x12#.beep.servers.v1.LeaveServerRequest\x1a$.beep.servers.v1.LeaveServerResponse\x12X\n\x0bGetSnapshot\x12#.beep.servers.v1.GetSnapshotRequest\x1a$.beep.servers.v1.GetSnapshotResponse\x12U\n\nRemoveUser\x12\".beep.servers.v1.RemoveUserRequest\x1a#.beep.servers.v1.RemoveUserResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,35 +42,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVERRESPONSE']._serialized_start=346
   _globals['_GETSERVERRESPONSE']._serialized_end=444
   _globals['_UPDATESERVERREQUEST']._serialized_start=447
-  _globals['_UPDATESERVERREQUEST']._serialized_end=665
-  _globals['_UPDATESERVERRESPONSE']._serialized_start=667
-  _globals['_UPDATESERVERRESPONSE']._serialized_end=768
-  _globals['_DELETESERVERREQUEST']._serialized_start=770
-  _globals['_DELETESERVERREQUEST']._serialized_end=810
-  _globals['_DELETESERVERRESPONSE']._serialized_start=812
-  _globals['_DELETESERVERRESPONSE']._serialized_end=834
-  _globals['_LISTSERVERSREQUEST']._serialized_start=836
-  _globals['_LISTSERVERSREQUEST']._serialized_end=919
-  _globals['_LISTSERVERSRESPONSE']._serialized_start=921
-  _globals['_LISTSERVERSRESPONSE']._serialized_end=994
-  _globals['_SERVERMEMBERSHIP']._serialized_start=996
-  _globals['_SERVERMEMBERSHIP']._serialized_end=1094
-  _globals['_LISTPUBLICSERVERSREQUEST']._serialized_start=1096
-  _globals['_LISTPUBLICSERVERSREQUEST']._serialized_end=1167
-  _globals['_LISTPUBLICSERVERSRESPONSE']._serialized_start=1169
-  _globals['_LISTPUBLICSERVERSRESPONSE']._serialized_end=1238
-  _globals['_JOINSERVERREQUEST']._serialized_start=1240
-  _globals['_JOINSERVERREQUEST']._serialized_end=1278
-  _globals['_JOINSERVERRESPONSE']._serialized_start=1280
-  _globals['_JOINSERVERRESPONSE']._serialized_end=1341
-  _globals['_LEAVESERVERREQUEST']._serialized_start=1343
-  _globals['_LEAVESERVERREQUEST']._serialized_end=1382
-  _globals['_LEAVESERVERRESPONSE']._serialized_start=1384
-  _globals['_LEAVESERVERRESPONSE']._serialized_end=1405
-  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1407
-  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1491
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=1493
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=1565
-  _globals['_SERVERSSERVICE']._serialized_start=1568
-  _globals['_SERVERSSERVICE']._serialized_end=2412
+  _globals['_UPDATESERVERREQUEST']._serialized_end=729
+  _globals['_UPDATESERVERRESPONSE']._serialized_start=731
+  _globals['_UPDATESERVERRESPONSE']._serialized_end=832
+  _globals['_DELETESERVERREQUEST']._serialized_start=834
+  _globals['_DELETESERVERREQUEST']._serialized_end=890
+  _globals['_DELETESERVERRESPONSE']._serialized_start=892
+  _globals['_DELETESERVERRESPONSE']._serialized_end=914
+  _globals['_LISTSERVERSREQUEST']._serialized_start=916
+  _globals['_LISTSERVERSREQUEST']._serialized_end=999
+  _globals['_LISTSERVERSRESPONSE']._serialized_start=1001
+  _globals['_LISTSERVERSRESPONSE']._serialized_end=1074
+  _globals['_SERVERMEMBERSHIP']._serialized_start=1076
+  _globals['_SERVERMEMBERSHIP']._serialized_end=1174
+  _globals['_LISTPUBLICSERVERSREQUEST']._serialized_start=1176
+  _globals['_LISTPUBLICSERVERSREQUEST']._serialized_end=1247
+  _globals['_LISTPUBLICSERVERSRESPONSE']._serialized_start=1249
+  _globals['_LISTPUBLICSERVERSRESPONSE']._serialized_end=1318
+  _globals['_JOINSERVERREQUEST']._serialized_start=1320
+  _globals['_JOINSERVERREQUEST']._serialized_end=1358
+  _globals['_JOINSERVERRESPONSE']._serialized_start=1360
+  _globals['_JOINSERVERRESPONSE']._serialized_end=1421
+  _globals['_LEAVESERVERREQUEST']._serialized_start=1423
+  _globals['_LEAVESERVERREQUEST']._serialized_end=1462
+  _globals['_LEAVESERVERRESPONSE']._serialized_start=1464
+  _globals['_LEAVESERVERRESPONSE']._serialized_end=1485
+  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1487
+  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1571
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=1573
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=1645
+  _globals['_REMOVEUSERREQUEST']._serialized_start=1647
+  _globals['_REMOVEUSERREQUEST']._serialized_end=1683
+  _globals['_REMOVEUSERRESPONSE']._serialized_start=1685
+  _globals['_REMOVEUSERRESPONSE']._serialized_end=1705
+  _globals['_SERVERSSERVICE']._serialized_start=1708
+  _globals['_SERVERSSERVICE']._serialized_end=2639
 # @@protoc_insertion_point(module_scope)

@@ -124,12 +124,18 @@ class UpdateServerRequest(_message.Message):
     IS_PUBLIC_FIELD_NUMBER: _builtins.int
     SYSTEM_CHANNEL_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ICON_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
     name: _builtins.str
     description: _builtins.str
     is_public: _builtins.bool
     system_channel_id: _builtins.int
     reason: _builtins.str
+    icon: _builtins.str
+    """The hash of a picture that the edge has stored; empty: none."""
+    owner_id: _builtins.int
+    """Hands the server over to another member, who is no bot; the owner only."""
     def __init__(
         self,
         *,
@@ -139,25 +145,35 @@ class UpdateServerRequest(_message.Message):
         is_public: _builtins.bool | None = ...,
         system_channel_id: _builtins.int | None = ...,
         reason: _builtins.str = ...,
+        icon: _builtins.str | None = ...,
+        owner_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_is_public", b"_is_public", "_name", b"_name", "_system_channel_id", b"_system_channel_id", "description", b"description", "is_public", b"is_public", "name", b"name", "system_channel_id", b"system_channel_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_icon", b"_icon", "_is_public", b"_is_public", "_name", b"_name", "_owner_id", b"_owner_id", "_system_channel_id", b"_system_channel_id", "description", b"description", "icon", b"icon", "is_public", b"is_public", "name", b"name", "owner_id", b"owner_id", "system_channel_id", b"system_channel_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_is_public", b"_is_public", "_name", b"_name", "_system_channel_id", b"_system_channel_id", "description", b"description", "is_public", b"is_public", "name", b"name", "reason", b"reason", "server_id", b"server_id", "system_channel_id", b"system_channel_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_icon", b"_icon", "_is_public", b"_is_public", "_name", b"_name", "_owner_id", b"_owner_id", "_system_channel_id", b"_system_channel_id", "description", b"description", "icon", b"icon", "is_public", b"is_public", "name", b"name", "owner_id", b"owner_id", "reason", b"reason", "server_id", b"server_id", "system_channel_id", b"system_channel_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__icon: _TypeAlias = _typing.Literal["icon"]  # noqa: Y015
+    _WhichOneofArgType__icon: _TypeAlias = _typing.Literal["_icon", b"_icon"]  # noqa: Y015
     _WhichOneofReturnType__is_public: _TypeAlias = _typing.Literal["is_public"]  # noqa: Y015
     _WhichOneofArgType__is_public: _TypeAlias = _typing.Literal["_is_public", b"_is_public"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__owner_id: _TypeAlias = _typing.Literal["owner_id"]  # noqa: Y015
+    _WhichOneofArgType__owner_id: _TypeAlias = _typing.Literal["_owner_id", b"_owner_id"]  # noqa: Y015
     _WhichOneofReturnType__system_channel_id: _TypeAlias = _typing.Literal["system_channel_id"]  # noqa: Y015
     _WhichOneofArgType__system_channel_id: _TypeAlias = _typing.Literal["_system_channel_id", b"_system_channel_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__icon) -> _WhichOneofReturnType__icon | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_public) -> _WhichOneofReturnType__is_public | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__owner_id) -> _WhichOneofReturnType__owner_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_channel_id) -> _WhichOneofReturnType__system_channel_id | None: ...
 
@@ -192,15 +208,18 @@ class DeleteServerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
+    reason: _builtins.str
     def __init__(
         self,
         *,
         server_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "server_id", b"server_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,3 +480,37 @@ class GetSnapshotResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSnapshotResponse: _TypeAlias = GetSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class RemoveUserRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveUserRequest: _TypeAlias = RemoveUserRequest  # noqa: Y015
+
+@_typing.final
+class RemoveUserResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveUserResponse: _TypeAlias = RemoveUserResponse  # noqa: Y015

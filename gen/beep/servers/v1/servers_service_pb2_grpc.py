@@ -79,6 +79,11 @@ class ServersServiceStub:
                 request_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.SerializeToString,
                 response_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.FromString,
                 _registered_method=True)
+        self.RemoveUser = channel.unary_unary(
+                '/beep.servers.v1.ServersService/RemoveUser',
+                request_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserRequest.SerializeToString,
+                response_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserResponse.FromString,
+                _registered_method=True)
 
 
 class ServersServiceServicer:
@@ -142,6 +147,13 @@ class ServersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveUser(self, request, context):
+        """Out of every server and out of every invitation, when an account is deleted. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +201,11 @@ def add_ServersServiceServicer_to_server(servicer, server):
                     servicer.GetSnapshot,
                     request_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.FromString,
                     response_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.SerializeToString,
+            ),
+            'RemoveUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveUser,
+                    request_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserRequest.FromString,
+                    response_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -434,6 +451,33 @@ class ServersService:
             '/beep.servers.v1.ServersService/GetSnapshot',
             beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.SerializeToString,
             beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.servers.v1.ServersService/RemoveUser',
+            beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserRequest.SerializeToString,
+            beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class ServersServiceStub:
     LeaveServer: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.LeaveServerRequest, _servers_service_pb2.LeaveServerResponse]
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.GetSnapshotRequest, _servers_service_pb2.GetSnapshotResponse]
     """The whole state as of one version. Services only: nothing in it is filtered."""
+    RemoveUser: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.RemoveUserRequest, _servers_service_pb2.RemoveUserResponse]
+    """Out of every server and out of every invitation, when an account is deleted. Services only."""
 
 @_typing.type_check_only
 class ServersServiceAsyncStub(ServersServiceStub):
@@ -61,6 +63,8 @@ class ServersServiceAsyncStub(ServersServiceStub):
     LeaveServer: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.LeaveServerRequest, _servers_service_pb2.LeaveServerResponse]  # type: ignore[assignment]
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.GetSnapshotRequest, _servers_service_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """The whole state as of one version. Services only: nothing in it is filtered."""
+    RemoveUser: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.RemoveUserRequest, _servers_service_pb2.RemoveUserResponse]  # type: ignore[assignment]
+    """Out of every server and out of every invitation, when an account is deleted. Services only."""
 
 class ServersServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -129,5 +133,13 @@ class ServersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_servers_service_pb2.GetSnapshotResponse, _abc.Awaitable[_servers_service_pb2.GetSnapshotResponse]]:
         """The whole state as of one version. Services only: nothing in it is filtered."""
+
+    @_abc_1.abstractmethod
+    def RemoveUser(
+        self,
+        request: _servers_service_pb2.RemoveUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_service_pb2.RemoveUserResponse, _abc.Awaitable[_servers_service_pb2.RemoveUserResponse]]:
+        """Out of every server and out of every invitation, when an account is deleted. Services only."""
 
 def add_ServersServiceServicer_to_server(servicer: ServersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

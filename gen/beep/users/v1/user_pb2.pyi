@@ -65,10 +65,15 @@ class Account(_message.Message):
     VERIFIED_FIELD_NUMBER: _builtins.int
     MFA_ENABLED_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    FIRST_NAME_FIELD_NUMBER: _builtins.int
+    LAST_NAME_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     verified: _builtins.bool
     mfa_enabled: _builtins.bool
     locale: _builtins.str
+    first_name: _builtins.str
+    """Of the account only, never shown to others."""
+    last_name: _builtins.str
     @_builtins.property
     def user(self) -> Global___User: ...
     def __init__(
@@ -79,10 +84,12 @@ class Account(_message.Message):
         verified: _builtins.bool = ...,
         mfa_enabled: _builtins.bool = ...,
         locale: _builtins.str = ...,
+        first_name: _builtins.str = ...,
+        last_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "locale", b"locale", "mfa_enabled", b"mfa_enabled", "user", b"user", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "first_name", b"first_name", "last_name", b"last_name", "locale", b"locale", "mfa_enabled", b"mfa_enabled", "user", b"user", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from beep.users.v1 import user_pb2 as beep_dot_users_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!beep/users/v1/users_service.proto\x12\rbeep.users.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto\"\x1e\n\x0fGetUsersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\x03\"6\n\x10GetUsersResponse\x12\"\n\x05users\x18\x01 \x03(\x0b\x32\x13.beep.users.v1.User\"\x13\n\x11GetAccountRequest\"=\n\x12GetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.beep.users.v1.Account\"#\n\x0f\x46indUserRequest\x12\x10\n\x08username\x18\x01 \x01(\t\"5\n\x10\x46indUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.beep.users.v1.User2\xfb\x01\n\x0cUsersService\x12K\n\x08GetUsers\x12\x1e.beep.users.v1.GetUsersRequest\x1a\x1f.beep.users.v1.GetUsersResponse\x12Q\n\nGetAccount\x12 .beep.users.v1.GetAccountRequest\x1a!.beep.users.v1.GetAccountResponse\x12K\n\x08\x46indUser\x12\x1e.beep.users.v1.FindUserRequest\x1a\x1f.beep.users.v1.FindUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!beep/users/v1/users_service.proto\x12\rbeep.users.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto\"\x1e\n\x0fGetUsersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\x03\"6\n\x10GetUsersResponse\x12\"\n\x05users\x18\x01 \x03(\x0b\x32\x13.beep.users.v1.User\"\x13\n\x11GetAccountRequest\"=\n\x12GetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.beep.users.v1.Account\"#\n\x0f\x46indUserRequest\x12\x10\n\x08username\x18\x01 \x01(\t\"5\n\x10\x46indUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.beep.users.v1.User\"\xd2\x01\n\x14UpdateAccountRequest\x12\x15\n\x08username\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bglobal_name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06\x61vatar\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nfirst_name\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x16\n\tlast_name\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\x0b\n\t_usernameB\x0e\n\x0c_global_nameB\t\n\x07_avatarB\r\n\x0b_first_nameB\x0c\n\n_last_name\"@\n\x15UpdateAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.beep.users.v1.Account\")\n\x16GetIdentityKeysRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\"\'\n\x17GetIdentityKeysResponse\x12\x0c\n\x04keys\x18\x01 \x03(\t2\xb9\x03\n\x0cUsersService\x12K\n\x08GetUsers\x12\x1e.beep.users.v1.GetUsersRequest\x1a\x1f.beep.users.v1.GetUsersResponse\x12Q\n\nGetAccount\x12 .beep.users.v1.GetAccountRequest\x1a!.beep.users.v1.GetAccountResponse\x12K\n\x08\x46indUser\x12\x1e.beep.users.v1.FindUserRequest\x1a\x1f.beep.users.v1.FindUserResponse\x12Z\n\rUpdateAccount\x12#.beep.users.v1.UpdateAccountRequest\x1a$.beep.users.v1.UpdateAccountResponse\x12`\n\x0fGetIdentityKeys\x12%.beep.users.v1.GetIdentityKeysRequest\x1a&.beep.users.v1.GetIdentityKeysResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDUSERREQUEST']._serialized_end=285
   _globals['_FINDUSERRESPONSE']._serialized_start=287
   _globals['_FINDUSERRESPONSE']._serialized_end=340
-  _globals['_USERSSERVICE']._serialized_start=343
-  _globals['_USERSSERVICE']._serialized_end=594
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=343
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=553
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=555
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=619
+  _globals['_GETIDENTITYKEYSREQUEST']._serialized_start=621
+  _globals['_GETIDENTITYKEYSREQUEST']._serialized_end=662
+  _globals['_GETIDENTITYKEYSRESPONSE']._serialized_start=664
+  _globals['_GETIDENTITYKEYSRESPONSE']._serialized_end=703
+  _globals['_USERSSERVICE']._serialized_start=706
+  _globals['_USERSSERVICE']._serialized_end=1147
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,16 @@ class UsersServiceStub:
                 request_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.FindUserRequest.SerializeToString,
                 response_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.FindUserResponse.FromString,
                 _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/beep.users.v1.UsersService/UpdateAccount',
+                request_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountResponse.FromString,
+                _registered_method=True)
+        self.GetIdentityKeys = channel.unary_unary(
+                '/beep.users.v1.UsersService/GetIdentityKeys',
+                request_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysRequest.SerializeToString,
+                response_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysResponse.FromString,
+                _registered_method=True)
 
 
 class UsersServiceServicer:
@@ -74,6 +84,21 @@ class UsersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateAccount(self, request, context):
+        """The caller's own profile. A user name that somebody else has is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIdentityKeys(self, request, context):
+        """What stays the same when somebody makes a new account: opaque keys, one for each identity of the user (the
+        normalised e-mail address, each federated identity). Services only; two users with a key in common are one person.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UsersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +116,16 @@ def add_UsersServiceServicer_to_server(servicer, server):
                     servicer.FindUser,
                     request_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.FindUserRequest.FromString,
                     response_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.FindUserResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountResponse.SerializeToString,
+            ),
+            'GetIdentityKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIdentityKeys,
+                    request_deserializer=beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysRequest.FromString,
+                    response_serializer=beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -174,6 +209,60 @@ class UsersService:
             '/beep.users.v1.UsersService/FindUser',
             beep_dot_users_dot_v1_dot_users__service__pb2.FindUserRequest.SerializeToString,
             beep_dot_users_dot_v1_dot_users__service__pb2.FindUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.users.v1.UsersService/UpdateAccount',
+            beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountRequest.SerializeToString,
+            beep_dot_users_dot_v1_dot_users__service__pb2.UpdateAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIdentityKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.users.v1.UsersService/GetIdentityKeys',
+            beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysRequest.SerializeToString,
+            beep_dot_users_dot_v1_dot_users__service__pb2.GetIdentityKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

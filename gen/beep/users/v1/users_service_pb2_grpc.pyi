@@ -36,6 +36,12 @@ class UsersServiceStub:
     GetAccount: _grpc.UnaryUnaryMultiCallable[_users_service_pb2.GetAccountRequest, _users_service_pb2.GetAccountResponse]
     """The caller's own account."""
     FindUser: _grpc.UnaryUnaryMultiCallable[_users_service_pb2.FindUserRequest, _users_service_pb2.FindUserResponse]
+    UpdateAccount: _grpc.UnaryUnaryMultiCallable[_users_service_pb2.UpdateAccountRequest, _users_service_pb2.UpdateAccountResponse]
+    """The caller's own profile. A user name that somebody else has is refused."""
+    GetIdentityKeys: _grpc.UnaryUnaryMultiCallable[_users_service_pb2.GetIdentityKeysRequest, _users_service_pb2.GetIdentityKeysResponse]
+    """What stays the same when somebody makes a new account: opaque keys, one for each identity of the user (the
+    normalised e-mail address, each federated identity). Services only; two users with a key in common are one person.
+    """
 
 @_typing.type_check_only
 class UsersServiceAsyncStub(UsersServiceStub):
@@ -45,6 +51,12 @@ class UsersServiceAsyncStub(UsersServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_users_service_pb2.GetAccountRequest, _users_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """The caller's own account."""
     FindUser: _aio.UnaryUnaryMultiCallable[_users_service_pb2.FindUserRequest, _users_service_pb2.FindUserResponse]  # type: ignore[assignment]
+    UpdateAccount: _aio.UnaryUnaryMultiCallable[_users_service_pb2.UpdateAccountRequest, _users_service_pb2.UpdateAccountResponse]  # type: ignore[assignment]
+    """The caller's own profile. A user name that somebody else has is refused."""
+    GetIdentityKeys: _aio.UnaryUnaryMultiCallable[_users_service_pb2.GetIdentityKeysRequest, _users_service_pb2.GetIdentityKeysResponse]  # type: ignore[assignment]
+    """What stays the same when somebody makes a new account: opaque keys, one for each identity of the user (the
+    normalised e-mail address, each federated identity). Services only; two users with a key in common are one person.
+    """
 
 class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -69,5 +81,23 @@ class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_service_pb2.FindUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_users_service_pb2.FindUserResponse, _abc.Awaitable[_users_service_pb2.FindUserResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateAccount(
+        self,
+        request: _users_service_pb2.UpdateAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_service_pb2.UpdateAccountResponse, _abc.Awaitable[_users_service_pb2.UpdateAccountResponse]]:
+        """The caller's own profile. A user name that somebody else has is refused."""
+
+    @_abc_1.abstractmethod
+    def GetIdentityKeys(
+        self,
+        request: _users_service_pb2.GetIdentityKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_service_pb2.GetIdentityKeysResponse, _abc.Awaitable[_users_service_pb2.GetIdentityKeysResponse]]:
+        """What stays the same when somebody makes a new account: opaque keys, one for each identity of the user (the
+        normalised e-mail address, each federated identity). Services only; two users with a key in common are one person.
+        """
 
 def add_UsersServiceServicer_to_server(servicer: UsersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

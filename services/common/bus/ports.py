@@ -65,6 +65,27 @@ SESSION_REVOKED: Final = "SESSION_REVOKED"
 """Control event in a user's shard: what was authenticated by the body's `auth_session_id` ends now."""
 
 
+ACCOUNT_REVOKED: Final = "ACCOUNT_REVOKED"
+"""Control event in a user's shard: every session of theirs ends now, but for the body's `but` (an id, or empty)."""
+
+AUDIT_ENTRY: Final = "AUDIT_ENTRY"
+"""Control event to `servers`: a line for a server's audit log, of something that another service did."""
+
+CHANNELS_DELETED: Final = "CHANNELS_DELETED"
+"""Control event to `messages` and `webhooks`: what belongs to the body's `channel_ids` goes."""
+
+BLOBS_DELETED: Final = "BLOBS_DELETED"
+"""Control event to `rest`: nothing refers to the files with the body's `keys` any more."""
+
+PRIVATE_MESSAGE: Final = "PRIVATE_MESSAGE"
+"""Control event to `users`: there is a new message in the private channel `channel_id`."""
+
+
+def service_shard(name: str) -> str:
+    """Where a service is told what it has to do; it follows it with an `Inbox`."""
+    return f"service:{name}"
+
+
 def server_shard(server_id: int) -> str:
     """Where everything is told that concerns one server."""
     return f"server:{server_id}"

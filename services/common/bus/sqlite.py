@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import msgspec
 
-from services.common.bus import (
+from services.common.bus.ports import (
     MAX_ENVELOPE_BYTES,
     RETENTION_ENTRIES,
     RETENTION_SECONDS,
