@@ -68,6 +68,9 @@ SESSION_REVOKED: Final = "SESSION_REVOKED"
 ACCOUNT_REVOKED: Final = "ACCOUNT_REVOKED"
 """Control event in a user's shard: every session of theirs ends now, but for the body's `but` (an id, or empty)."""
 
+PROFILE_CHANGED: Final = "PROFILE_CHANGED"
+"""Control event to `servers`: what everybody may know of the body's `user_id` is not what it was."""
+
 AUDIT_ENTRY: Final = "AUDIT_ENTRY"
 """Control event to `servers`: a line for a server's audit log, of something that another service did."""
 
