@@ -28,6 +28,7 @@ from services.messages.config import DATABASE as MESSAGES_DATABASE
 from services.servers.config import DATABASE as SERVERS_DATABASE
 from services.users.config import DATABASE as USERS_DATABASE
 from services.users.config import IDENTITY_DATABASE, IDENTITY_KEY, MAIL_DIRECTORY
+from services.webhooks.config import DATABASE as WEBHOOKS_DATABASE
 
 TIMEOUT_SECONDS: Final = 2.0
 PYTHON_NEEDED: Final = (3, 11)
@@ -40,6 +41,7 @@ _STORES: Final = (
     ("identity", "embedded OpenID provider", IDENTITY_DATABASE),
     ("servers", "SQLite", SERVERS_DATABASE),
     ("messages", "SQLite", MESSAGES_DATABASE),
+    ("webhooks", "SQLite", WEBHOOKS_DATABASE),
     ("authz", "embedded relation engine", AUTHZ_DATABASE),
     ("bus", "in process, SQLite log", BUS_DATABASE),
     ("gateway", "SQLite", GATEWAY_DATABASE),

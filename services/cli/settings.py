@@ -10,6 +10,7 @@ from services.messages.config import Settings as MessagesSettings
 from services.rest.config import Settings as RestSettings
 from services.servers.config import Settings as ServersSettings
 from services.users.config import Settings as UsersSettings
+from services.webhooks.config import Settings as WebhooksSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class ServiceSettings:
     users: UsersSettings
     servers: ServersSettings
     messages: MessagesSettings
+    webhooks: WebhooksSettings
     gateway: GatewaySettings
     rest: RestSettings
 
@@ -30,6 +32,7 @@ class ServiceSettings:
                 UsersSettings.from_environment(environment, public_url=url),
                 ServersSettings.from_environment(environment),
                 MessagesSettings.from_environment(environment),
+                WebhooksSettings.from_environment(environment),
                 GatewaySettings.from_environment(environment, public_url=gateway_url),
                 # Bound already: where it listens is the listener's affair.
                 RestSettings.from_environment(environment, gateway_url=gateway_url, host="", port=0),

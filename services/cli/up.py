@@ -36,6 +36,7 @@ from services.rest import __main__ as rest
 from services.rest.http_server import listen
 from services.servers import __main__ as servers
 from services.users import __main__ as users
+from services.webhooks import __main__ as webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
         await host.start("messages", partial(messages.build, settings=chosen.messages))
+        await host.start("webhooks", partial(webhooks.build, settings=chosen.webhooks))
         sessions = await host.start("gateway", partial(gateway.build, settings=chosen.gateway))
         edge = partial(
             rest.build, settings=chosen.rest, mounts=pages.mounts, listener=listener, websocket=sessions.connection

@@ -26,7 +26,7 @@ HEADERS: Final = "beep.headers"
 """In the scope: what `front` adds to the answer, whichever it is."""
 
 # A limit holds for each of these in a path, and for all others together: https://docs.discord.com/developers/topics/rate-limits
-_MAJOR: Final = ("channel_id", "server_id")
+_MAJOR: Final = ("channel_id", "server_id", "webhook_id")
 
 _ID_DIGITS: Final = 20
 

@@ -31,6 +31,7 @@ from services.rest.routes import (
     search,
     servers,
     users,
+    webhooks,
 )
 
 DISCORD: Sequence[HTTPRouteHandler] = [
@@ -46,6 +47,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *search.ROUTES,
     *servers.ROUTES,
     *users.ROUTES,
+    *webhooks.ROUTES,
 ]
 BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES]
 UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]

@@ -15,6 +15,7 @@ from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceStub
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
     from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
+    from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceAsyncStub
 
 USERS = "users"
 SERVERS = "servers"
 MESSAGES = "messages"
+WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Services:
     members: "MembersServiceAsyncStub"
     invites: "InvitesServiceAsyncStub"
     messages: "MessagesServiceAsyncStub"
+    webhooks: "WebhooksServiceAsyncStub"
 
     @classmethod
     def from_peers(cls, peers: Mapping[str, Channel]) -> Self:
@@ -64,4 +68,5 @@ class Services:
             members=MembersServiceStub(servers),
             invites=InvitesServiceStub(servers),
             messages=MessagesServiceStub(peers[MESSAGES]),
+            webhooks=WebhooksServiceStub(peers[WEBHOOKS]),
         )

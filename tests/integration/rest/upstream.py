@@ -22,6 +22,7 @@ from beep.users.v1 import (
 )
 from beep.users.v1.tokens_service_pb2 import AuthenticateRequest, AuthenticateResponse
 from beep.users.v1.user_pb2 import User
+from beep.webhooks.v1 import webhooks_service_pb2_grpc
 from services.common.auth import InternalTokens, Principal, PrincipalKind, current_principal
 from services.common.errors import Unauthenticated
 from services.common.rpc import Channel, RpcServer
@@ -44,6 +45,7 @@ _SERVICES = {
         (servers_service_pb2_grpc, "ServersService"),
     ],
     "messages": [(messages_service_pb2_grpc, "MessagesService")],
+    "webhooks": [(webhooks_service_pb2_grpc, "WebhooksService")],
 }
 
 

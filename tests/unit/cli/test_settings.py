@@ -29,7 +29,8 @@ def test_setting_is_named_when_its_value_means_nothing(name: str, text: str) -> 
 
 def test_worker_numbers_differ_when_nothing_is_set() -> None:
     chosen = settings()
-    assert len({chosen.users.worker, chosen.servers.worker, chosen.messages.worker}) == 3
+    services = (chosen.users, chosen.servers, chosen.messages, chosen.webhooks)
+    assert len({each.worker for each in services}) == len(services)
 
 
 def test_worker_number_is_the_one_that_is_set() -> None:

@@ -1,0 +1,135 @@
+"""https://docs.discord.com/developers/resources/webhook
+
+A token in the path is the whole right to its webhook: those routes need no session, and the answer names no user.
+"""
+
+from typing import Annotated
+
+from litestar import delete, get, patch, post
+from litestar.params import JSONBody, PathParameter
+from msgspec import UNSET, Struct, UnsetType
+
+from beep.webhooks.v1.webhooks_service_pb2 import (
+    CreateWebhookRequest,
+    DeleteWebhookRequest,
+    GetWebhookRequest,
+    ListChannelWebhooksRequest,
+    ListServerWebhooksRequest,
+    UpdateWebhookRequest,
+)
+from services.rest.admission import OPEN
+from services.rest.body import BodyDecoder
+from services.rest.fields import PathId, Snowflake, WebhookName, given
+from services.rest.request import ApiRequest
+from services.wire.webhook import WebhookObject, webhook_object
+
+Token = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class WebhookCreate(Struct):
+    name: WebhookName
+
+
+class WebhookUpdate(Struct):
+    name: WebhookName | UnsetType | None = UNSET
+    channel_id: Snowflake | UnsetType | None = UNSET
+
+
+class WebhookUpdateByToken(Struct):
+    name: WebhookName | UnsetType | None = UNSET
+
+
+@post("/channels/{channel_id:str}/webhooks", status_code=200, dto=BodyDecoder[WebhookCreate], return_dto=None)
+async def create_webhook(request: ApiRequest, channel_id: PathId, data: JSONBody[WebhookCreate]) -> WebhookObject:
+    answer = await request.services.webhooks.CreateWebhook(
+        CreateWebhookRequest(
+            channel_id=channel_id,
+            name=data.name,
+            reason=request.reason,
+            idempotency_key=request.idempotency_key,
+        ),
+        metadata=request.to_webhooks,
+    )
+    return webhook_object(answer.webhook)
+
+
+@get("/channels/{channel_id:str}/webhooks")
+async def list_channel_webhooks(request: ApiRequest, channel_id: PathId) -> list[WebhookObject]:
+    answer = await request.services.webhooks.ListChannelWebhooks(
+        ListChannelWebhooksRequest(channel_id=channel_id), metadata=request.to_webhooks
+    )
+    return [webhook_object(webhook) for webhook in answer.webhooks]
+
+
+@get("/guilds/{server_id:str}/webhooks")
+async def list_server_webhooks(request: ApiRequest, server_id: PathId) -> list[WebhookObject]:
+    answer = await request.services.webhooks.ListServerWebhooks(
+        ListServerWebhooksRequest(server_id=server_id), metadata=request.to_webhooks
+    )
+    return [webhook_object(webhook) for webhook in answer.webhooks]
+
+
+@get("/webhooks/{webhook_id:str}")
+async def get_webhook(request: ApiRequest, webhook_id: PathId) -> WebhookObject:
+    answer = await request.services.webhooks.GetWebhook(
+        GetWebhookRequest(webhook_id=webhook_id), metadata=request.to_webhooks
+    )
+    return webhook_object(answer.webhook)
+
+
+@patch("/webhooks/{webhook_id:str}", dto=BodyDecoder[WebhookUpdate], return_dto=None)
+async def update_webhook(request: ApiRequest, webhook_id: PathId, data: JSONBody[WebhookUpdate]) -> WebhookObject:
+    answer = await request.services.webhooks.UpdateWebhook(
+        UpdateWebhookRequest(
+            webhook_id=webhook_id, name=given(data.name), channel_id=given(data.channel_id), reason=request.reason
+        ),
+        metadata=request.to_webhooks,
+    )
+    return webhook_object(answer.webhook)
+
+
+@delete("/webhooks/{webhook_id:str}", status_code=204)
+async def delete_webhook(request: ApiRequest, webhook_id: PathId) -> None:
+    await request.services.webhooks.DeleteWebhook(
+        DeleteWebhookRequest(webhook_id=webhook_id, reason=request.reason), metadata=request.to_webhooks
+    )
+
+
+@get("/webhooks/{webhook_id:str}/{webhook_token:str}", opt={OPEN: True})
+async def get_webhook_by_token(request: ApiRequest, webhook_id: PathId, webhook_token: Token) -> WebhookObject:
+    answer = await request.services.webhooks.GetWebhook(GetWebhookRequest(webhook_id=webhook_id, token=webhook_token))
+    return webhook_object(answer.webhook)
+
+
+@patch(
+    "/webhooks/{webhook_id:str}/{webhook_token:str}",
+    opt={OPEN: True},
+    dto=BodyDecoder[WebhookUpdateByToken],
+    return_dto=None,
+)
+async def update_webhook_by_token(
+    request: ApiRequest, webhook_id: PathId, webhook_token: Token, data: JSONBody[WebhookUpdateByToken]
+) -> WebhookObject:
+    """It cannot be moved to another channel by its token."""
+    answer = await request.services.webhooks.UpdateWebhook(
+        UpdateWebhookRequest(webhook_id=webhook_id, token=webhook_token, name=given(data.name))
+    )
+    return webhook_object(answer.webhook)
+
+
+@delete("/webhooks/{webhook_id:str}/{webhook_token:str}", status_code=204, opt={OPEN: True})
+async def delete_webhook_by_token(request: ApiRequest, webhook_id: PathId, webhook_token: Token) -> None:
+    await request.services.webhooks.DeleteWebhook(DeleteWebhookRequest(webhook_id=webhook_id, token=webhook_token))
+
+
+ROUTES = [
+    create_webhook,
+    list_channel_webhooks,
+    list_server_webhooks,
+    get_webhook,
+    update_webhook,
+    delete_webhook,
+    get_webhook_by_token,
+    update_webhook_by_token,
+    delete_webhook_by_token,
+]

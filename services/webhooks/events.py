@@ -1,0 +1,99 @@
+"""What webhooks publishes, and what it follows.
+
+A change becomes one outbox record in the order of its server: WEBHOOKS_UPDATE to the shard of the server, for those who
+may view the channel; and, unless nobody with a name did it (the webhook's token did), AUDIT_ENTRY to `servers`.
+
+Followed, by an inbox: CHANNELS_DELETED.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from services.common.bus import AUDIT_ENTRY, Audience, Envelope, server_shard, service_shard
+from services.common.outbox import OutboxRecord
+from services.webhooks.domain.webhook import Webhook
+from services.wire.encoding import encode
+from services.wire.webhook import WebhooksUpdate
+
+# https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object-audit-log-events
+CREATED: Final = 50
+UPDATED: Final = 51
+DELETED: Final = 52
+
+
+class AuditEntry(msgspec.Struct):
+    """The body of AUDIT_ENTRY."""
+
+    id: str
+    server_id: str
+    actor_id: str
+    action: int
+    target_id: str
+    reason: str
+    options: None = None
+
+
+class ChannelsDeleted(msgspec.Struct):
+    """The body of CHANNELS_DELETED. Ids are strings of digits, which msgspec reads as numbers when not strict."""
+
+    channel_ids: list[int]
+
+
+def deleted_channels(envelope: Envelope) -> list[int]:
+    return msgspec.json.decode(envelope.body, type=ChannelsDeleted, strict=False).channel_ids
+
+
+class WebhookEvents:
+    """Writes the records. `next_id` gives event ids."""
+
+    def __init__(self, next_id: Callable[[], int]) -> None:
+        self._next_id = next_id
+
+    def record(
+        self, webhook: Webhook, action: int, *, actor_id: int, reason: str, left_channel_id: int = 0
+    ) -> OutboxRecord:
+        """What one change tells.
+
+        Args:
+            webhook: as it is now, or was at last.
+            action: CREATED, UPDATED or DELETED.
+            actor_id: 0: its token did it.
+            left_channel_id: where it was before, if it has moved.
+        """
+        channel_ids = [channel_id for channel_id in (left_channel_id, webhook.channel_id) if channel_id]
+        envelopes = [self._update(webhook.server_id, channel_id) for channel_id in channel_ids]
+        if actor_id:
+            envelopes.append(self._audit(webhook, action, actor_id, reason))
+        return OutboxRecord(self._next_id(), server_shard(webhook.server_id), tuple(envelopes))
+
+    def _update(self, server_id: int, channel_id: int) -> Envelope:
+        return Envelope(
+            event_id=self._next_id(),
+            shard=server_shard(server_id),
+            type="WEBHOOKS_UPDATE",
+            body=encode(WebhooksUpdate(guild_id=str(server_id), channel_id=str(channel_id))),
+            audience=Audience.CHANNEL,
+            server_id=server_id,
+            channel_id=channel_id,
+        )
+
+    def _audit(self, webhook: Webhook, action: int, actor_id: int, reason: str) -> Envelope:
+        entry_id = self._next_id()
+        entry = AuditEntry(
+            id=str(entry_id),
+            server_id=str(webhook.server_id),
+            actor_id=str(actor_id),
+            action=action,
+            target_id=str(webhook.id),
+            reason=reason,
+        )
+        return Envelope(
+            event_id=entry_id,
+            shard=service_shard("servers"),
+            type=AUDIT_ENTRY,
+            body=encode(entry),
+            audience=Audience.NONE,
+            server_id=webhook.server_id,
+        )
