@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.gateway.v1.typing_service_pb2_grpc import add_TypingServiceServicer_to_server
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
@@ -25,11 +26,13 @@ from services.gateway.session import Session
 from services.gateway.store.replay_file import ReplayFile, boot_id
 from services.gateway.store.sqlite import SqliteSessionStore
 from services.gateway.tasks import Tasks
+from services.gateway.typing_service import Typing
 from services.gateway.views import Snapshots, Views
 
 BACKLOG = 4096
 """Connections that wait to be accepted: all clients of a gateway come back at once."""
 SESSION_ID_BYTES = 16
+EVENT_ID_BITS = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,13 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
 
         recent = RecentDispatches(bus, settings.recent_bytes)
         hub = Hub(recent, tasks, clock, settings)
+        authz = AuthzServiceStub(runtime.peers["authz"])
         servers = ServersServiceStub(runtime.peers["servers"])
         tools = LaneTools(
             hub=hub,
             bus=bus,
             recent=recent,
-            views=Views(AuthzServiceStub(runtime.peers["authz"]), clock),
+            views=Views(authz, clock),
             snapshots=Snapshots(servers, clock),
             store=store,
             tasks=tasks,
@@ -99,6 +103,9 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
         stack.callback(dispatcher.close)
         tasks.spawn(hub.keep_time())
 
+        typing = Typing(authz, servers, bus, clock, _new_event_id)
+        add_TypingServiceServicer_to_server(typing, runtime.server)
+
         def connection() -> Connection:
             return Connection(hub, commands, clock, settings)
 
@@ -113,6 +120,11 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
             # One turn of the loop writes what was said; who does not read it has its connection cut.
             await asyncio.sleep(0)
             hub.abort()
+
+
+def _new_event_id() -> int:
+    # For what has no cause that it could follow from. Two of 63 random bits do not meet while the bus remembers them.
+    return secrets.randbits(EVENT_ID_BITS)
 
 
 @asynccontextmanager

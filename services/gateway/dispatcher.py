@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from services.common.bus import (
+    ACCOUNT_REVOKED,
     SERVER_JOINED,
     SESSION_REVOKED,
     Bus,
@@ -25,7 +26,7 @@ from services.common.bus import (
     user_shard,
 )
 from services.gateway.domain.close_codes import CloseCode
-from services.gateway.domain.intents import wants
+from services.gateway.domain.intents import wants_in_private
 from services.gateway.lane import Lane
 from services.gateway.news import LaneTools
 from services.gateway.session import Session
@@ -38,6 +39,12 @@ class _Revocation(msgspec.Struct):
     """The body of SESSION_REVOKED."""
 
     auth_session_id: str
+
+
+class _AccountRevocation(msgspec.Struct):
+    """The body of ACCOUNT_REVOKED."""
+
+    but: str = ""
 
 
 class Joiner(Protocol):
@@ -205,11 +212,16 @@ class Dispatcher:
             for session in self._hub.of_user(user_id):
                 if session.auth_session_id == revoked:
                     self._hub.end(session, CloseCode.AUTHENTICATION_FAILED)
+        elif envelope.type == ACCOUNT_REVOKED:
+            spared = msgspec.json.decode(envelope.body, type=_AccountRevocation).but
+            for session in self._hub.of_user(user_id):
+                if not spared or session.auth_session_id != spared:
+                    self._hub.end(session, CloseCode.AUTHENTICATION_FAILED)
         elif envelope.audience:
             sessions = [
                 session
                 for session in self._hub.of_user(user_id)
-                if wants(session.intents, envelope.type)
+                if wants_in_private(session.intents, envelope.type)
                 and not (record.offset <= self.recovered_to and record.offset in session.seen)
             ]
             self._hub.fan_out(sessions, [self._tools.recent.of(record)])

@@ -187,7 +187,7 @@ class Lane:
             audience = self._audiences[key] = [
                 session
                 for session, attendance in self.sessions.items()
-                if (not needed or session.intents & needed)
+                if session.intents & needed
                 and may_receive(
                     attendance.view, channel_id=channel_id, required_permissions=envelope.required_permissions
                 )

@@ -5,7 +5,7 @@ https://docs.discord.com/developers/events/gateway-events
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from services.wire.encoding import timestamp
 from services.wire.member import MemberObject, member_object
@@ -58,6 +58,16 @@ class InviteDelete(Struct, kw_only=True):
     channel_id: str
     guild_id: str
     code: str
+
+
+class TypingStart(Struct, kw_only=True):
+    """`timestamp` is in seconds. In a private channel there is neither server nor member."""
+
+    channel_id: str
+    user_id: str
+    timestamp: int
+    guild_id: str | UnsetType = UNSET
+    member: MemberObject | UnsetType = UNSET
 
 
 class GuildMembersChunk(Struct, kw_only=True):

@@ -32,12 +32,13 @@ class Intent(IntFlag):
 ALL_INTENTS: Final = (1 << 26) - 1
 """Every bit that is or was an intent: libraries send some that Discord no longer lists."""
 
-_EVENTS: Final[Mapping[Intent, str]] = {
+_SERVER_EVENTS: Final[Mapping[Intent, str]] = {
     Intent.GUILDS: (
         "GUILD_CREATE GUILD_UPDATE GUILD_DELETE GUILD_ROLE_CREATE GUILD_ROLE_UPDATE GUILD_ROLE_DELETE "
-        "CHANNEL_CREATE CHANNEL_UPDATE CHANNEL_DELETE CHANNEL_PINS_UPDATE"
+        "CHANNEL_CREATE CHANNEL_UPDATE CHANNEL_DELETE CHANNEL_PINS_UPDATE "
+        "THREAD_CREATE THREAD_UPDATE THREAD_DELETE THREAD_LIST_SYNC THREAD_MEMBER_UPDATE"
     ),
-    Intent.GUILD_MEMBERS: "GUILD_MEMBER_ADD GUILD_MEMBER_UPDATE GUILD_MEMBER_REMOVE",
+    Intent.GUILD_MEMBERS: "GUILD_MEMBER_ADD GUILD_MEMBER_UPDATE GUILD_MEMBER_REMOVE THREAD_MEMBERS_UPDATE",
     Intent.GUILD_MODERATION: "GUILD_AUDIT_LOG_ENTRY_CREATE GUILD_BAN_ADD GUILD_BAN_REMOVE",
     Intent.GUILD_EXPRESSIONS: "GUILD_EMOJIS_UPDATE GUILD_STICKERS_UPDATE",
     Intent.GUILD_INTEGRATIONS: "GUILD_INTEGRATIONS_UPDATE INTEGRATION_CREATE INTEGRATION_UPDATE INTEGRATION_DELETE",
@@ -51,20 +52,52 @@ _EVENTS: Final[Mapping[Intent, str]] = {
     Intent.GUILD_MESSAGE_TYPING: "TYPING_START",
 }
 
-_NEEDED: Final[Mapping[str, int]] = {
-    event: int(intent) for intent, events in _EVENTS.items() for event in events.split()
+_PRIVATE_EVENTS: Final[Mapping[Intent, str]] = {
+    Intent.DIRECT_MESSAGES: ("MESSAGE_CREATE MESSAGE_UPDATE MESSAGE_DELETE MESSAGE_DELETE_BULK CHANNEL_PINS_UPDATE"),
+    Intent.DIRECT_MESSAGE_REACTIONS: (
+        "MESSAGE_REACTION_ADD MESSAGE_REACTION_REMOVE MESSAGE_REACTION_REMOVE_ALL MESSAGE_REACTION_REMOVE_EMOJI"
+    ),
+    Intent.DIRECT_MESSAGE_TYPING: "TYPING_START",
 }
 
 ALWAYS: Final = 0
+NOBODY: Final = 1 << 62
+"""No client can ask for this bit."""
+
+_PRIVATE_ALWAYS: Final = (
+    "CHANNEL_CREATE CHANNEL_UPDATE CHANNEL_DELETE CHANNEL_RECIPIENT_ADD CHANNEL_RECIPIENT_REMOVE "
+    "MESSAGE_ACK PRESENCE_UPDATE RELATIONSHIP_ADD RELATIONSHIP_REMOVE "
+    "SERVER_INVITATION_CREATE SERVER_INVITATION_DELETE USER_UPDATE"
+)
+"""What a user is told of their own account, friends and private channels, whatever their client asked for. Whether a
+bot is told is for the event's producer to say."""
+
+
+def _by_event(events: Mapping[Intent, str]) -> dict[str, int]:
+    return {event: int(intent) for intent, names in events.items() for event in names.split()}
+
+
+_IN_SERVERS: Final[Mapping[str, int]] = _by_event(_SERVER_EVENTS)
+_IN_PRIVATE: Final[Mapping[str, int]] = _by_event(_PRIVATE_EVENTS) | dict.fromkeys(_PRIVATE_ALWAYS.split(), ALWAYS)
+
+
+EVENTS: Final = _IN_SERVERS.keys() | _IN_PRIVATE.keys()
+"""Every event that reaches a client from the bus."""
 
 
 def needed_intent(event: str) -> int:
-    """The intent that this event of a server needs; `ALWAYS` (0) if clients get it whatever they asked for."""
-    return _NEEDED.get(event, ALWAYS)
+    """The intent that this event of a server needs. An event that nobody has thought of reaches nobody."""
+    return _IN_SERVERS.get(event, NOBODY)
 
 
 def wants(intents: int, event: str) -> bool:
-    needed = needed_intent(event)
+    """Whether a client that asked for `intents` gets this event of a server."""
+    return intents & needed_intent(event) != 0
+
+
+def wants_in_private(intents: int, event: str) -> bool:
+    """Whether it gets this event of its user: of a private channel, a friend, the account."""
+    needed = _IN_PRIVATE.get(event, NOBODY)
     return needed == ALWAYS or intents & needed != 0
 
 

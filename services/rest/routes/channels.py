@@ -6,7 +6,6 @@ from litestar import delete, get, patch, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from beep.authz.v1.authz_service_pb2 import OUTCOME_ALLOWED, OUTCOME_HIDDEN, AuthorizeRequest
 from beep.servers.v1.channels_service_pb2 import (
     ChannelMove,
     CreateChannelRequest,
@@ -17,8 +16,7 @@ from beep.servers.v1.channels_service_pb2 import (
     UpdateChannelRequest,
 )
 from services.common import limits
-from services.common.errors import FieldViolation, NotFound, PermissionDenied
-from services.common.permissions import Permission
+from services.common.errors import FieldViolation
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
 from services.rest.fields import ChannelName, PathId, Position, Snowflake, given, or_empty
@@ -140,19 +138,6 @@ async def delete_channel(request: ApiRequest, channel_id: PathId) -> ChannelObje
     return channel_object(answer.channel)
 
 
-@post("/channels/{channel_id:str}/typing", status_code=204)
-async def start_typing(request: ApiRequest, channel_id: PathId) -> None:
-    # Nothing is stored and no service owns it, so the edge itself asks whether the caller may write here.
-    answer = await request.services.authz.Authorize(
-        AuthorizeRequest(user_id=request.caller.user_id, channel_id=channel_id, required=int(Permission.SEND_MESSAGES))
-    )
-    if answer.outcome == OUTCOME_HIDDEN:
-        raise NotFound("UNKNOWN_CHANNEL")
-    if answer.outcome != OUTCOME_ALLOWED:
-        reason = "MISSING_ACCESS" if answer.missing & Permission.VIEW_CHANNEL else "MISSING_PERMISSIONS"
-        raise PermissionDenied(reason, metadata={"decision_id": answer.decision_id})
-
-
 ROUTES = [
     create_channel,
     list_channels,
@@ -160,5 +145,4 @@ ROUTES = [
     get_channel,
     update_channel,
     delete_channel,
-    start_typing,
 ]

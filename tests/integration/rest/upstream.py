@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beep.authz.v1 import authz_service_pb2_grpc
+from beep.gateway.v1 import typing_service_pb2_grpc
 from beep.messages.v1 import messages_service_pb2_grpc
 from beep.servers.v1 import (
     channels_service_pb2_grpc,
@@ -45,6 +46,7 @@ _SERVICES = {
         (servers_service_pb2_grpc, "ServersService"),
     ],
     "messages": [(messages_service_pb2_grpc, "MessagesService")],
+    "gateway": [(typing_service_pb2_grpc, "TypingService")],
     "webhooks": [(webhooks_service_pb2_grpc, "WebhooksService")],
 }
 

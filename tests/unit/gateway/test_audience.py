@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from services.common.bus import AccessChange
 from services.gateway.domain.audience import View, affected, gained, is_gone, lost, may_receive
-from services.gateway.domain.intents import ALL_INTENTS, Intent, are_valid, needed_intent, wants
+from services.gateway.domain.intents import ALL_INTENTS, Intent, are_valid, needed_intent, wants, wants_in_private
 
 IDS = st.frozensets(st.integers(1, 8))
 
@@ -48,8 +48,15 @@ def test_member_is_gone_when_the_change_says_so_though_authz_has_them_back() -> 
 
 def test_intents_decide_by_the_event() -> None:
     assert needed_intent("MESSAGE_CREATE") == Intent.GUILD_MESSAGES
-    assert wants(Intent.GUILDS, "USER_UPDATE")
     assert not wants(Intent.GUILDS, "MESSAGE_CREATE")
     assert wants(ALL_INTENTS, "GUILD_MEMBER_ADD")
+    assert wants_in_private(0, "USER_UPDATE")
+    assert wants_in_private(Intent.DIRECT_MESSAGES, "MESSAGE_CREATE")
+    assert not wants_in_private(ALL_INTENTS & ~Intent.DIRECT_MESSAGES, "MESSAGE_CREATE")
     assert are_valid(ALL_INTENTS)
     assert not are_valid(ALL_INTENTS + 1)
+
+
+def test_event_reaches_nobody_when_nobody_thought_of_it() -> None:
+    assert not wants(ALL_INTENTS, "UNHEARD_OF")
+    assert not wants_in_private(ALL_INTENTS, "UNHEARD_OF")
