@@ -14,7 +14,7 @@ from services.common.rpc import Channel, Metadata, acting_as
 from services.rest.authentication import Authenticator, Caller
 from services.rest.config import Settings
 from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY, parse_idempotency_key, parse_reason
-from services.rest.services import MESSAGES, SERVERS, USERS, WEBHOOKS, Services
+from services.rest.services import GATEWAY, MESSAGES, SERVERS, USERS, WEBHOOKS, Services
 
 CALLER: Final = "beep.caller"
 EDGE: Final = "edge"
@@ -66,6 +66,10 @@ class ApiRequest(Request[None, None, State]):
     @property
     def to_webhooks(self) -> Metadata:
         return acting_as(self.edge.tokens, self.caller.principal, WEBHOOKS)
+
+    @property
+    def to_gateway(self) -> Metadata:
+        return acting_as(self.edge.tokens, self.caller.principal, GATEWAY)
 
     @property
     def reason(self) -> str:

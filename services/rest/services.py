@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceStub
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
@@ -20,6 +21,7 @@ from services.common.rpc import Channel
 
 if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+    from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceAsyncStub
     from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
     from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
     from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceAsyncStub
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 USERS = "users"
 SERVERS = "servers"
 MESSAGES = "messages"
+GATEWAY = "gateway"
 WEBHOOKS = "webhooks"
 
 
@@ -51,6 +54,7 @@ class Services:
     members: "MembersServiceAsyncStub"
     invites: "InvitesServiceAsyncStub"
     messages: "MessagesServiceAsyncStub"
+    typing: "TypingServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
 
     @classmethod
@@ -68,5 +72,6 @@ class Services:
             members=MembersServiceStub(servers),
             invites=InvitesServiceStub(servers),
             messages=MessagesServiceStub(peers[MESSAGES]),
+            typing=TypingServiceStub(peers[GATEWAY]),
             webhooks=WebhooksServiceStub(peers[WEBHOOKS]),
         )
