@@ -30,6 +30,7 @@ from services.rest.routes import (
     roles,
     search,
     servers,
+    typing,
     users,
     webhooks,
 )
@@ -46,6 +47,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *roles.ROUTES,
     *search.ROUTES,
     *servers.ROUTES,
+    *typing.ROUTES,
     *users.ROUTES,
     *webhooks.ROUTES,
 ]
