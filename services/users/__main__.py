@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from litestar import Litestar
@@ -19,6 +20,7 @@ from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.users import config
 from services.users.config import Settings
+from services.users.domain import identity_key
 from services.users.identity.embedded import keys
 from services.users.identity.embedded import schema as identity_schema
 from services.users.identity.embedded.clients import registered_clients
@@ -28,6 +30,7 @@ from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.provider import EmbeddedIdentity
 from services.users.identity.ports import SessionEnded
 from services.users.identity.verifier import TokenVerifier
+from services.users.key_file import read_or_create
 from services.users.mail.directory import MailDirectory
 from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
@@ -68,8 +71,11 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
             issuers=identity.issuers, audience=settings.audience, keys=identity.keys, clock=runtime.clock
         )
 
+        persons_key = read_or_create(runtime.data / config.PERSONS_KEY, lambda: secrets.token_bytes(32))
+        email_key = partial(identity_key.email_key, persons_key)
+
         server = runtime.server
-        server.add(add_UsersServiceServicer_to_server, UsersService(store, identity))
+        server.add(add_UsersServiceServicer_to_server, UsersService(store, identity, runtime.clock, ids, email_key))
         server.add(add_AccountsServiceServicer_to_server, AccountsService(store, identity, runtime.clock))
         tokens = TokensService(store, identity, verifier, revocations, runtime.clock, ids)
         server.add(add_TokensServiceServicer_to_server, tokens)

@@ -11,6 +11,7 @@ import msgspec
 DATABASE: Final = "users.db"
 IDENTITY_DATABASE: Final = "identity.db"
 IDENTITY_KEY: Final = "keys/identity.pem"
+PERSONS_KEY: Final = "keys/persons.key"
 MAIL_DIRECTORY: Final = "mail"
 IDENTITY_PATH: Final = "/identity"
 MAIL_PATH: Final = "/mail"

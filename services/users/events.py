@@ -1,12 +1,32 @@
-"""What `users` publishes, on the shard of the user: control events, for services and edges, never for clients.
+"""What `users` publishes of accounts, on the shard of the user.
 
-It consumes nothing.
+SESSION_REVOKED and ACCOUNT_REVOKED are control events, for services and edges. USER_UPDATE is the dispatch to the user
+alone; other services that follow it take it for the news that the user changed, and ask who they are now. Those that do
+not follow the shard of every user have PROFILE_CHANGED, with nothing but the id.
 """
+
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from services.common.bus import SESSION_REVOKED, Audience, Envelope, user_shard
+from services.common.bus import (
+    ACCOUNT_REVOKED,
+    PROFILE_CHANGED,
+    SESSION_REVOKED,
+    Audience,
+    Envelope,
+    service_shard,
+    user_shard,
+)
 from services.common.outbox import OutboxRecord
+from services.wire.encoding import encode
+from services.wire.user import account_object
+
+if TYPE_CHECKING:
+    from beep.users.v1.user_pb2 import Account
+
+USER_UPDATE: Final = "USER_UPDATE"
+SERVERS: Final = "servers"
 
 
 def session_revoked(event_id: int, user_id: int, auth_session_id: str) -> OutboxRecord:
@@ -14,3 +34,28 @@ def session_revoked(event_id: int, user_id: int, auth_session_id: str) -> Outbox
     shard = user_shard(user_id)
     body = msgspec.json.encode({"auth_session_id": auth_session_id})
     return OutboxRecord(event_id, shard, (Envelope(event_id, shard, SESSION_REVOKED, body, Audience.NONE),))
+
+
+def account_revoked(event_id: int, user_id: int, *, but: str) -> OutboxRecord:
+    """The record of the end of all sessions of a user, but for the one with this id (empty: of all)."""
+    shard = user_shard(user_id)
+    body = msgspec.json.encode({"but": but})
+    return OutboxRecord(event_id, shard, (Envelope(event_id, shard, ACCOUNT_REVOKED, body, Audience.NONE),))
+
+
+def profile_changed(event_id: int, control_id: int, account: "Account") -> OutboxRecord:
+    """The record of a change that others may see: to the user the account, to `servers` that there was one."""
+    user_id = account.user.id
+    update = account_changed(event_id, account).envelopes[0]
+    body = msgspec.json.encode({"user_id": str(user_id)})
+    control = Envelope(control_id, service_shard(SERVERS), PROFILE_CHANGED, body, Audience.NONE)
+    return OutboxRecord(event_id, update.shard, (update, control))
+
+
+def account_changed(event_id: int, account: "Account") -> OutboxRecord:
+    """The record of a change that only the user sees."""
+    user_id = account.user.id
+    shard = user_shard(user_id)
+    body = encode(account_object(account))
+    update = Envelope(event_id, shard, USER_UPDATE, body, Audience.USERS, user_ids=(user_id,))
+    return OutboxRecord(event_id, shard, (update,))

@@ -27,6 +27,9 @@ class AccountObject(UserObject, kw_only=True):
     mfa_enabled: bool
     flags: int
     locale: str
+    # Beep's own.
+    first_name: str | None = None
+    last_name: str | None = None
 
 
 class ApplicationObject(Struct, kw_only=True):
@@ -79,6 +82,8 @@ def account_object(account: "Account") -> AccountObject:
         mfa_enabled=account.mfa_enabled,
         flags=user.public_flags,
         locale=account.locale or "en-US",
+        first_name=account.first_name or None,
+        last_name=account.last_name or None,
     )
 
 

@@ -13,9 +13,10 @@ import pytest
 from services.common.outbox import OutboxRecord, SqliteOutbox
 from services.common.sqlite import Database
 from services.users.domain.bot_token import SECRET_BYTES, TOKEN_ID_BYTES, BotToken, make_bot_token
+from services.users.domain.profile import Profile, ProfileChange
 from services.users.domain.user import Bot, User, UserKind
-from services.users.events import session_revoked
-from services.users.store.ports import NewPerson, TooManyBots, UsernameTaken, UserStore
+from services.users.events import account_revoked, session_revoked
+from services.users.store.ports import NewPerson, RevokedAccount, TooManyBots, UsernameTaken, UserStore
 from services.users.store.sqlite import MIGRATIONS, SqliteUserStore
 from tests.support.clock import ManualClock
 
@@ -130,12 +131,82 @@ async def test_reserved_name_is_taken_when_its_person_comes(stored: StoreUnderTe
         await stored.store.reserve("ada", "ada@example.org", now_ms=5, until_ms=10)
 
 
+# Profiles.
+
+
+def told(profile: Profile) -> OutboxRecord:
+    return OutboxRecord(profile.user.id, profile.user.username, ())
+
+
+async def change(stored: StoreUnderTest, user_id: int, **fields: str) -> Profile:
+    return await stored.store.update_profile(
+        user_id, ProfileChange(**fields), email="ada@example.org", now_ms=5, record=told
+    )
+
+
+async def test_profile_changes_together_with_its_record(stored: StoreUnderTest) -> None:
+    await stored.store.provision(ADA, 1, now_ms=0)
+    changed = await change(stored, 1, username="ada.l", global_name="", avatar="a" * 32, first_name="Ada")
+    assert (changed.user.username, changed.user.global_name, changed.user.avatar) == ("ada.l", "", "a" * 32)
+    assert (changed.first_name, changed.last_name) == ("Ada", "")
+    await stored.restart()
+    assert await stored.store.profile(1) == changed
+    assert await stored.store.person_named("ada.l") == changed.user
+    assert await stored.store.person_named("ada") is None
+    assert stored.committed == await stored.recorded() == [OutboxRecord(1, "ada.l", ())]
+
+
+async def test_nothing_is_recorded_when_a_profile_is_as_it_was(stored: StoreUnderTest) -> None:
+    await stored.store.provision(ADA, 1, now_ms=0)
+    await change(stored, 1, username="ada")
+    assert stored.committed == await stored.recorded() == []
+
+
+async def test_profile_is_nobodys_when_there_is_no_such_user(stored: StoreUnderTest) -> None:
+    assert await stored.store.profile(1) is None
+
+
+async def test_username_goes_to_one_of_two_who_ask_at_once(stored: StoreUnderTest) -> None:
+    for user_id in (1, 2):
+        await stored.store.provision(NewPerson(f"s{user_id}", "", f"person{user_id}", ""), user_id, now_ms=0)
+    results = await asyncio.gather(
+        *(change(stored, user_id, username="wanted", first_name="X") for user_id in (1, 2)), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["Profile", "UsernameTaken"]
+    loser = await stored.store.profile(1 if isinstance(results[0], UsernameTaken) else 2)
+    assert loser is not None
+    assert loser.first_name == "", "nothing of a refused change is kept"
+    assert len(await stored.recorded()) == 1
+
+
+async def test_reserved_username_is_refused_to_all_but_its_address(stored: StoreUnderTest) -> None:
+    await stored.store.provision(ADA, 1, now_ms=0)
+    await stored.store.reserve("mine", "ada@example.org", now_ms=0, until_ms=10)
+    await stored.store.reserve("theirs", "eve@example.org", now_ms=0, until_ms=10)
+    assert (await change(stored, 1, username="mine")).user.username == "mine"
+    with pytest.raises(UsernameTaken):
+        await change(stored, 1, username="theirs")
+
+
+async def test_identity_keys_are_remembered_for_ever(stored: StoreUnderTest) -> None:
+    await stored.store.provision(ADA, 1, now_ms=0)
+    assert await stored.store.remember_identity_keys(1, ["b"]) == ["b"]
+    assert await stored.store.remember_identity_keys(1, ["a", "b"]) == ["a", "b"]
+    await stored.restart()
+    assert await stored.store.remember_identity_keys(1, []) == ["a", "b"]
+
+
 # Revocations.
 
 
+async def revoke_account(stored: StoreUnderTest, revoked: RevokedAccount, *, record_id: int = 1) -> OutboxRecord:
+    record = account_revoked(record_id, 42, but=revoked.but_sid)
+    await stored.store.revoke_account(revoked, now_ms=0, until_ms=1_000, record=record)
+    return record
+
+
 async def test_token_is_revoked_when_it_was_issued_no_later_than_the_revocation(stored: StoreUnderTest) -> None:
-    record = session_revoked(1, 42, "")
-    await stored.store.revoke_issued_before("subject", issued_at_s=100, record=record)
+    record = await revoke_account(stored, RevokedAccount("subject", issued_at_s=100))
     assert (await stored.store.known("subject", sid="s", issued_at_s=100)).revoked
     assert not (await stored.store.known("subject", sid="s", issued_at_s=101)).revoked
     assert not (await stored.store.known("other", sid="s", issued_at_s=1)).revoked
@@ -143,9 +214,18 @@ async def test_token_is_revoked_when_it_was_issued_no_later_than_the_revocation(
 
 
 async def test_revocation_of_a_subject_never_moves_back(stored: StoreUnderTest) -> None:
-    await stored.store.revoke_issued_before("subject", issued_at_s=100, record=session_revoked(1, 42, ""))
-    await stored.store.revoke_issued_before("subject", issued_at_s=50, record=session_revoked(2, 42, ""))
+    await revoke_account(stored, RevokedAccount("subject", issued_at_s=100))
+    await revoke_account(stored, RevokedAccount("subject", issued_at_s=50), record_id=2)
     assert (await stored.store.known("subject", sid="s", issued_at_s=100)).revoked
+
+
+async def test_revocation_of_a_subject_names_sessions_and_leaves_one(stored: StoreUnderTest) -> None:
+    await revoke_account(stored, RevokedAccount("subject", issued_at_s=100, sids=["ended"], but_sid="kept"))
+    assert not (await stored.store.known("subject", sid="kept", issued_at_s=50)).revoked
+    # A named session is out whenever its tokens were issued.
+    assert (await stored.store.known("subject", sid="ended", issued_at_s=900)).revoked
+    await revoke_account(stored, RevokedAccount("subject", issued_at_s=200), record_id=2)
+    assert (await stored.store.known("subject", sid="kept", issued_at_s=50)).revoked
 
 
 async def test_session_stays_revoked_over_a_restart(stored: StoreUnderTest) -> None:

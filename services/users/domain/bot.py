@@ -4,11 +4,11 @@ from services.common.limits import SERVER_DESCRIPTION, USERNAME, USERNAME_MIN
 from services.users.domain.errors import invalid_field
 
 
-def parse_bot_name(text: str) -> str:
+def parse_bot_name(text: str, *, field: str = "name") -> str:
     """The name without outer blanks. Any printable characters: a bot is found by its id, so names need not differ."""
     name = text.strip()
     if not USERNAME_MIN <= len(name) <= USERNAME or not name.isprintable():
-        raise invalid_field("name", "BASE_TYPE_BAD_LENGTH", f"A name has {USERNAME_MIN} to {USERNAME} characters.")
+        raise invalid_field(field, "BASE_TYPE_BAD_LENGTH", f"A name has {USERNAME_MIN} to {USERNAME} characters.")
     return name
 
 

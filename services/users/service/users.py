@@ -1,21 +1,40 @@
 """`UsersService`: profiles."""
 
-from beep.users.v1 import user_pb2, users_service_pb2
+from collections.abc import Callable
+
+from beep.users.v1 import users_service_pb2
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer
-from services.common.auth import current_user_id
+from services.common.auth import current_user_id, require_service
+from services.common.clock import Clock
 from services.common.errors import InvalidArgument, NotFound
 from services.common.limits import USERS_PAGE
+from services.common.snowflake import SnowflakeGenerator
 from services.users import render
-from services.users.identity.ports import IdentityProvider
-from services.users.store.ports import UserStore
+from services.users.domain.errors import invalid_field
+from services.users.domain.profile import Profile, parse_change
+from services.users.domain.user import User
+from services.users.events import profile_changed
+from services.users.identity.ports import AccountState, IdentityProvider
+from services.users.store.ports import UsernameTaken, UserStore
 
 
 class UsersService(UsersServiceServicer):
     """Profiles are public to whoever is signed in; an account only to its owner."""
 
-    def __init__(self, store: UserStore, identity: IdentityProvider) -> None:
+    def __init__(
+        self,
+        store: UserStore,
+        identity: IdentityProvider,
+        clock: Clock,
+        ids: SnowflakeGenerator,
+        email_key: Callable[[str], str],
+    ) -> None:
+        """`email_key`: what stays of an address when its account goes (`domain.identity_key`)."""
         self._store = store
         self._identity = identity
+        self._clock = clock
+        self._ids = ids
+        self._email_key = email_key
 
     async def GetUsers(
         self, request: users_service_pb2.GetUsersRequest, context: object
@@ -28,19 +47,64 @@ class UsersService(UsersServiceServicer):
     async def GetAccount(
         self, request: users_service_pb2.GetAccountRequest, context: object
     ) -> users_service_pb2.GetAccountResponse:
-        found = await self._store.users([current_user_id()])
-        if not found:
-            raise NotFound("USER_NOT_FOUND", "There is no such user.")
-        account = user_pb2.Account(user=render.user(found[0]))
-        state = None if found[0].subject is None else await self._identity.account(found[0].subject)
-        if state is not None:
-            account.email, account.verified, account.mfa_enabled = state.email, state.verified, state.mfa_enabled
-        return users_service_pb2.GetAccountResponse(account=account)
+        profile, state = await self._own()
+        return users_service_pb2.GetAccountResponse(account=render.account(profile, state))
 
     async def FindUser(
         self, request: users_service_pb2.FindUserRequest, context: object
     ) -> users_service_pb2.FindUserResponse:
         user = await self._store.person_named(request.username.strip().lower())
         if user is None:
-            raise NotFound("USER_NOT_FOUND", "There is no such user.")
+            raise _not_found()
         return users_service_pb2.FindUserResponse(user=render.user(user))
+
+    async def UpdateAccount(
+        self, request: users_service_pb2.UpdateAccountRequest, context: object
+    ) -> users_service_pb2.UpdateAccountResponse:
+        profile, state = await self._own()
+
+        change = parse_change(
+            profile.user.kind,
+            username=request.username if request.HasField("username") else None,
+            global_name=request.global_name if request.HasField("global_name") else None,
+            avatar=request.avatar if request.HasField("avatar") else None,
+            first_name=request.first_name if request.HasField("first_name") else None,
+            last_name=request.last_name if request.HasField("last_name") else None,
+        )
+        event_id, control_id = self._ids.next(), self._ids.next()
+        try:
+            updated = await self._store.update_profile(
+                profile.user.id,
+                change,
+                email="" if state is None else state.email,
+                now_ms=self._clock.now_ms(),
+                record=lambda after: profile_changed(event_id, control_id, render.account(after, state)),
+            )
+        except UsernameTaken:
+            raise invalid_field("username", "USERNAME_ALREADY_TAKEN", "This username is taken. Try another.") from None
+        return users_service_pb2.UpdateAccountResponse(account=render.account(updated, state))
+
+    async def GetIdentityKeys(
+        self, request: users_service_pb2.GetIdentityKeysRequest, context: object
+    ) -> users_service_pb2.GetIdentityKeysResponse:
+        require_service()
+        users = await self._store.users([request.user_id])
+        if not users:
+            raise _not_found()
+        state = await self._state(users[0])
+        found = [self._email_key(state.email)] if state is not None and state.verified else []
+        keys = await self._store.remember_identity_keys(request.user_id, found)
+        return users_service_pb2.GetIdentityKeysResponse(keys=keys)
+
+    async def _own(self) -> tuple[Profile, AccountState | None]:
+        profile = await self._store.profile(current_user_id())
+        if profile is None:
+            raise _not_found()
+        return profile, await self._state(profile.user)
+
+    async def _state(self, user: User) -> AccountState | None:
+        return None if user.subject is None else await self._identity.account(user.subject)
+
+
+def _not_found() -> NotFound:
+    return NotFound("USER_NOT_FOUND", "There is no such user.")

@@ -1,11 +1,12 @@
 """Where users, bots and revocations are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.common.outbox import OutboxRecord
 from services.users.domain.bot_token import BotToken
+from services.users.domain.profile import Profile, ProfileChange
 from services.users.domain.user import Bot, User
 
 
@@ -35,6 +36,17 @@ class Known:
     revoked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RevokedAccount:
+    """Which tokens of a subject are refused: those of the sessions `sids`, and every one that was issued in this
+    second or before, but those of the session `but_sid` (empty: no exception)."""
+
+    subject: str
+    issued_at_s: int
+    sids: Collection[str] = ()
+    but_sid: str = ""
+
+
 class UserStore(Protocol):
     """Every change is durable when its method returns, and stored together with its record, if it has one: both or
     neither. The record has been handed to the relay by then. A read sees every change whose method has returned.
@@ -59,9 +71,35 @@ class UserStore(Protocol):
         """
         ...
 
+    async def profile(self, user_id: int) -> Profile | None:
+        """A user, and what only they see of it."""
+        ...
+
+    async def update_profile(
+        self,
+        user_id: int,
+        change: ProfileChange,
+        *,
+        email: str,
+        now_ms: int,
+        record: Callable[[Profile], OutboxRecord],
+    ) -> Profile:
+        """Change a user that exists; stores the record that `record` makes of the result, unless nothing changed.
+
+        `email`: whose reservations of a name do not stand in the way.
+
+        Raises:
+            UsernameTaken: nothing was changed. People only.
+        """
+        ...
+
+    async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:
+        """Add keys to those that this user ever had, and return all. They outlive what they were made from."""
+        ...
+
     async def known(self, subject: str, *, sid: str, issued_at_s: int) -> Known:
-        """Whose token this is, and whether it was revoked: by its session, or by being issued no later than what
-        `revoke_issued_before` says of the subject. In one read, as every request of every edge may ask."""
+        """Whose token this is, and whether it was revoked: by its session, by what `revoke_account` says of the
+        subject, or because the account is being deleted. In one read, as every request of every edge may ask."""
         ...
 
     async def provision(self, person: NewPerson, user_id: int, *, now_ms: int) -> User:
@@ -80,8 +118,10 @@ class UserStore(Protocol):
         """Refuse the tokens of a session until that time, when the last of them has expired by itself."""
         ...
 
-    async def revoke_issued_before(self, subject: str, *, issued_at_s: int, record: OutboxRecord) -> None:
-        """Refuse every token of a subject that was issued in this second or before. Never moves back."""
+    async def revoke_account(
+        self, revoked: RevokedAccount, *, now_ms: int, until_ms: int, record: OutboxRecord
+    ) -> None:
+        """Refuse these tokens; `until_ms` as for a session. The second of a subject never moves back."""
         ...
 
     async def create_bot(self, bot: Bot, token: BotToken, *, idempotency_key: str, limit: int) -> tuple[Bot, bool]:

@@ -2,18 +2,23 @@
 
 import hmac
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
+from services.common.bus import INBOX_DDL
 from services.common.errors import InvalidArgument
 from services.common.outbox import OUTBOX_DDL, OutboxRecord, append
 from services.common.sqlite import Database
 from services.users.domain.bot_token import BotToken
+from services.users.domain.profile import Profile, ProfileChange
 from services.users.domain.user import Bot, User, UserKind
 from services.users.domain.username import derive_username, parse_username
-from services.users.store.ports import Known, NewPerson, TooManyBots, UsernameTaken
+from services.users.store.ports import Known, NewPerson, RevokedAccount, TooManyBots, UsernameTaken
+from services.users.store.sqlite_groups import GROUPS_DDL
+from services.users.store.sqlite_pairs import PAIRS_DDL
 
 MIGRATIONS: Final = [
     """
@@ -53,6 +58,24 @@ MIGRATIONS: Final = [
     """
     + OUTBOX_DDL,
     "CREATE INDEX bots_of_owner ON bots (owner_id);",
+    """
+    ALTER TABLE users ADD COLUMN first_name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE users ADD COLUMN last_name TEXT NOT NULL DEFAULT '';
+    CREATE TABLE identity_keys (
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        key TEXT NOT NULL,
+        PRIMARY KEY (user_id, key)
+    ) STRICT, WITHOUT ROWID;
+    -- `but_sid`: the one session that a revocation of all leaves.
+    ALTER TABLE revoked_subjects ADD COLUMN but_sid TEXT NOT NULL DEFAULT '';
+    -- `step`: the next one; rows stay, so that the tokens of the account are refused for ever.
+    CREATE TABLE deletions (
+        user_id INTEGER PRIMARY KEY REFERENCES users (id),
+        subject TEXT NOT NULL UNIQUE,
+        step TEXT NOT NULL
+    ) STRICT;
+    """,
+    PAIRS_DDL + GROUPS_DDL + INBOX_DDL,
 ]
 
 _USER: Final = "u.id, u.kind, u.username, u.global_name, u.avatar, u.public_flags, u.subject"
@@ -60,12 +83,39 @@ _BOT: Final = f"{_USER}, b.owner_id, b.name, b.description, b.is_public"
 _FROM_BOTS: Final = f"SELECT {_BOT} FROM bots b JOIN users u USING (id)"
 
 _UserRow = tuple[int, str, str, str, str, int, str | None]
+_ProfileRow = tuple[int, str, str, str, str, int, str | None, str, str]
 _BotRow = tuple[int, str, str, str, str, int, str | None, int, str, str, int]
 
 
 def _user(row: _UserRow) -> User:
     user_id, kind, username, global_name, avatar, public_flags, subject = row
     return User(user_id, UserKind(kind), username, global_name, avatar, public_flags, subject)
+
+
+def _profile(row: _ProfileRow) -> Profile:
+    return Profile(_user(row[:7]), row[7], row[8])
+
+
+def _changed(before: Profile, change: ProfileChange) -> Profile:
+    def new(value: str | None, old: str) -> str:
+        return old if value is None else value
+
+    old = before.user
+    user = replace(
+        old,
+        username=new(change.username, old.username),
+        global_name=new(change.global_name, old.global_name),
+        avatar=new(change.avatar, old.avatar),
+    )
+    return Profile(user, new(change.first_name, before.first_name), new(change.last_name, before.last_name))
+
+
+def _update_profile(conn: sqlite3.Connection, profile: Profile) -> None:
+    user = profile.user
+    conn.execute(
+        "UPDATE users SET username = ?, global_name = ?, avatar = ?, first_name = ?, last_name = ? WHERE id = ?",
+        (user.username, user.global_name, user.avatar, profile.first_name, profile.last_name, user.id),
+    )
 
 
 def _bot(row: _BotRow) -> Bot:
@@ -106,12 +156,58 @@ class SqliteUserStore:
         if not await self._db.write(change):
             raise UsernameTaken
 
+    async def profile(self, user_id: int) -> Profile | None:
+        query = f"SELECT {_USER}, u.first_name, u.last_name FROM users u WHERE id = ?"
+        row = await self._db.read(lambda conn: conn.execute(query, (user_id,)).fetchone())
+        return None if row is None else _profile(row)
+
+    async def update_profile(
+        self,
+        user_id: int,
+        change: ProfileChange,
+        *,
+        email: str,
+        now_ms: int,
+        record: Callable[[Profile], OutboxRecord],
+    ) -> Profile:
+        def apply(conn: sqlite3.Connection) -> tuple[Profile, OutboxRecord | None]:
+            before = _profile(
+                conn.execute(
+                    f"SELECT {_USER}, u.first_name, u.last_name FROM users u WHERE id = ?", (user_id,)
+                ).fetchone()
+            )
+            after = _changed(before, change)
+            if after == before:
+                return before, None
+            if after.user.username != before.user.username and after.user.kind is UserKind.PERSON:
+                conn.execute("DELETE FROM reservations WHERE until_ms <= ?", (now_ms,))
+                if not _is_free(conn, after.user.username, email):
+                    raise UsernameTaken
+            _update_profile(conn, after)
+            told = record(after)
+            append(conn, told)
+            return after, told
+
+        profile, _ = await self._db.write(apply, on_commit=self._tell)
+        return profile
+
+    async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:
+        def change(conn: sqlite3.Connection) -> list[str]:
+            conn.executemany(
+                "INSERT OR IGNORE INTO identity_keys (user_id, key) VALUES (?, ?)", [(user_id, key) for key in keys]
+            )
+            rows = conn.execute("SELECT key FROM identity_keys WHERE user_id = ? ORDER BY key", (user_id,))
+            return [key for (key,) in rows]
+
+        return await self._db.write(change)
+
     async def known(self, subject: str, *, sid: str, issued_at_s: int) -> Known:
         def load(conn: sqlite3.Connection) -> Known:
             row = conn.execute(f"SELECT {_USER} FROM users u WHERE subject = ?", (subject,)).fetchone()
             (revoked,) = conn.execute(
-                "SELECT EXISTS (SELECT 1 FROM revoked_sessions WHERE sid = ?)"
-                " OR EXISTS (SELECT 1 FROM revoked_subjects WHERE subject = ? AND issued_at_s >= ?)",
+                "SELECT EXISTS (SELECT 1 FROM revoked_sessions WHERE sid = ?1)"
+                " OR EXISTS (SELECT 1 FROM revoked_subjects WHERE subject = ?2 AND issued_at_s >= ?3 AND but_sid <> ?1)"
+                " OR EXISTS (SELECT 1 FROM deletions WHERE subject = ?2)",
                 (sid, subject, issued_at_s),
             ).fetchone()
             return Known(None if row is None else _user(row), bool(revoked))
@@ -139,12 +235,19 @@ class SqliteUserStore:
 
         await self._change(change, record)
 
-    async def revoke_issued_before(self, subject: str, *, issued_at_s: int, record: OutboxRecord) -> None:
+    async def revoke_account(
+        self, revoked: RevokedAccount, *, now_ms: int, until_ms: int, record: OutboxRecord
+    ) -> None:
         def change(conn: sqlite3.Connection) -> None:
+            conn.execute("DELETE FROM revoked_sessions WHERE until_ms <= ?", (now_ms,))
+            conn.executemany(
+                "INSERT OR REPLACE INTO revoked_sessions (sid, until_ms) VALUES (?, ?)",
+                [(sid, until_ms) for sid in revoked.sids],
+            )
             conn.execute(
-                "INSERT INTO revoked_subjects (subject, issued_at_s) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET issued_at_s = max(issued_at_s, excluded.issued_at_s)",
-                (subject, issued_at_s),
+                "INSERT INTO revoked_subjects (subject, issued_at_s, but_sid) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET issued_at_s = max(issued_at_s, excluded.issued_at_s), but_sid = excluded.but_sid",
+                (revoked.subject, revoked.issued_at_s, revoked.but_sid),
             )
 
         await self._change(change, record)
@@ -207,6 +310,10 @@ class SqliteUserStore:
             return record
 
         return await self._db.write(change, on_commit=self._committed)
+
+    def _tell(self, result: tuple[Profile, OutboxRecord | None]) -> None:
+        if result[1] is not None:
+            self._committed(result[1])
 
     async def _one_user(self, condition: str, value: str) -> User | None:
         query = f"SELECT {_USER} FROM users u WHERE {condition}"

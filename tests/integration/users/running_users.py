@@ -107,6 +107,14 @@ class RunningUsers:
             return batch
         return []
 
+    async def event(self, shard: str, kind: str) -> Envelope:
+        """The first event of this kind in a shard, once it is there."""
+        async for batch in self.bus.subscribe([shard], after=0):
+            for record in batch:
+                if record.envelope.type == kind:
+                    return record.envelope
+        raise AssertionError(f"the bus was closed before {kind} came")
+
 
 @asynccontextmanager
 async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
