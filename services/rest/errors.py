@@ -28,6 +28,13 @@ class MalformedBody(InvalidArgument):
         super().__init__("INVALID_JSON", "The request body contains invalid JSON.")
 
 
+class RequestTooLarge(InvalidArgument):
+    """The request, or a file in it, is larger than Beep takes."""
+
+    def __init__(self) -> None:
+        super().__init__("REQUEST_TOO_LARGE", "Request entity too large")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """`message` None: the error's own is good enough for outside."""
@@ -47,6 +54,7 @@ class Answer:
 TABLE: Final[Mapping[str, Row]] = {
     "INVALID_JSON": Row(400, 50109, "The request body contains invalid JSON."),
     INVALID_FORM: Row(400, 50035, "Invalid Form Body"),
+    "REQUEST_TOO_LARGE": Row(413, 40005, "Request entity too large"),
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),
     "INVALID_WEBHOOK_TOKEN": Row(401, 50027, "Invalid Webhook Token"),
     # Not there, or not for the caller to know.
@@ -123,6 +131,8 @@ def answer(error: BeepError) -> Answer:
         body["errors"] = nest(error.violations)
     if "decision_id" in error.metadata:
         body["decision_id"] = error.metadata["decision_id"]
+    if "missing" in error.metadata:
+        body["missing_permissions"] = error.metadata["missing"]
     if row.status == HTTPStatus.TOO_MANY_REQUESTS:
         return rate_limited(_seconds(error.metadata.get("retry_after")), scope="shared")
     if row.status == HTTPStatus.SERVICE_UNAVAILABLE:

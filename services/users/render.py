@@ -1,9 +1,23 @@
 """The domain's nouns as protos."""
 
+from collections.abc import Mapping
+from typing import Final
+
+from beep.users.v1 import private_channels_service_pb2 as channels_pb
+from beep.users.v1 import relationships_service_pb2 as relationships_pb
 from beep.users.v1 import user_pb2
+from services.users.domain.private_channel import Group
 from services.users.domain.profile import Profile
+from services.users.domain.relationship import Pair, RelationshipType
 from services.users.domain.user import Bot, User, UserKind
 from services.users.identity.ports import AccountState
+
+RELATIONSHIP_TYPES: Final[Mapping[RelationshipType, relationships_pb.RelationshipType.ValueType]] = {
+    RelationshipType.FRIEND: relationships_pb.RELATIONSHIP_TYPE_FRIEND,
+    RelationshipType.BLOCKED: relationships_pb.RELATIONSHIP_TYPE_BLOCKED,
+    RelationshipType.INCOMING: relationships_pb.RELATIONSHIP_TYPE_INCOMING_REQUEST,
+    RelationshipType.OUTGOING: relationships_pb.RELATIONSHIP_TYPE_OUTGOING_REQUEST,
+}
 
 
 def user(of: User) -> user_pb2.User:
@@ -32,4 +46,30 @@ def bot(of: Bot) -> user_pb2.Bot:
         name=of.name,
         description=of.description,
         is_public=of.is_public,
+    )
+
+
+def relationship(pair: Pair, viewer_id: int, other: User) -> relationships_pb.Relationship:
+    """As `viewer_id`, who has one with the other of the two, sees it."""
+    side = pair.side(viewer_id)
+    assert side.type is not None
+    return relationships_pb.Relationship(user=user(other), type=RELATIONSHIP_TYPES[side.type], since_ms=side.since_ms)
+
+
+def direct(pair: Pair, users: Mapping[int, User]) -> channels_pb.PrivateChannel:
+    return channels_pb.PrivateChannel(
+        id=pair.channel_id,
+        type=channels_pb.PRIVATE_CHANNEL_TYPE_DIRECT,
+        participants=[user(users[user_id]) for user_id in pair.user_ids],
+    )
+
+
+def group(of: Group, users: Mapping[int, User]) -> channels_pb.PrivateChannel:
+    return channels_pb.PrivateChannel(
+        id=of.id,
+        type=channels_pb.PRIVATE_CHANNEL_TYPE_GROUP,
+        participants=[user(users[user_id]) for user_id in of.participant_ids],
+        name=of.name,
+        icon=of.icon,
+        owner_id=of.owner_id,
     )
