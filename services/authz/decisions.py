@@ -1,12 +1,12 @@
 """Every decision that the service answers. A warm one is a few look-ups in dictionaries and suspends nowhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from services.authz.domain.rights import rights_in
-from services.authz.pinning import Pinning
+from services.authz.pinning import Pinning, PrivatePin
 from services.authz.waves import VIEW, Caller, Waves
 
 
@@ -26,6 +26,8 @@ class Decision:
         missing: the required bits that are not granted, and VIEW_CHANNEL if the channel cannot be viewed.
         granted: the optional bits that are granted.
         role_ids: the caller's roles, sorted, without @everyone.
+        parent_channel_id: of a thread, the channel that it hangs on.
+        participant_ids: of a private channel, sorted.
     """
 
     outcome: Outcome
@@ -34,6 +36,9 @@ class Decision:
     server_id: int = 0
     role_ids: tuple[int, ...] = ()
     is_owner: bool = False
+    parent_channel_id: int = 0
+    archived: bool = False
+    participant_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Decisions:
         required |= VIEW.mask
         wanted = rights_in(required | optional)
         instant = await self._pinning.in_channel(user_id, channel_id)
+        if isinstance(instant, PrivatePin):
+            return await self._in_private(instant, required, optional)
         caller = None if instant is None else await self._waves.caller(instant)
         if instant is None or caller is None:
             return _HIDDEN
@@ -83,7 +90,23 @@ class Decisions:
         for right in wanted:
             if await self._waves.in_channel(caller, channel, right, viewed=viewed):
                 granted |= right.mask
-        return _decide(caller, required, optional, granted)
+        decision = _decide(caller, required, optional, granted)
+        if channel.thread is None:
+            return decision
+        return replace(decision, parent_channel_id=channel.channel_id, archived=channel.thread.archived)
+
+    async def _in_private(self, pin: PrivatePin, required: int, optional: int) -> Decision:
+        if pin.user_id not in pin.participants:
+            return _HIDDEN
+        uses = await self._waves.in_private(pin)
+        granted = sum(right.mask for right in rights_in(required | optional) if right.in_private in uses)
+        missing = required & ~granted
+        return Decision(
+            outcome=Outcome.DENIED if missing else Outcome.ALLOWED,
+            missing=missing,
+            granted=optional & granted,
+            participant_ids=pin.participants,
+        )
 
     async def permissions(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> MemberPermissions | None:
         """All rights on the server and in those of the channels that are its own; None for who is not a member."""
@@ -95,7 +118,7 @@ class Decisions:
             is_owner=caller.is_owner,
             role_ids=caller.role_ids,
             server=await self._waves.server_mask(caller),
-            channels=tuple([(pin.channel_id, await self._waves.channel_mask(caller, pin)) for pin in instant.channels]),
+            channels=tuple([(pin.asked_id, await self._waves.channel_mask(caller, pin)) for pin in instant.channels]),
         )
 
 

@@ -13,9 +13,11 @@ from services.authz.domain.facts import (
     Value,
     channel_entity,
     channels_of,
+    private_channel_entity,
     seat_entity,
     server_entity,
     server_of,
+    thread_entity,
     user_entity,
 )
 from services.authz.domain.projection import channel_epoch, channels_epoch, seat_epoch, server_epoch, user_epoch
@@ -35,16 +37,49 @@ class MemberPin(NamedTuple):
 
 
 class ChannelFacts(NamedTuple):
-    """`server_id` is 0 if there is no such channel; `personal` are the users who have an overwrite of their own."""
+    """What is behind the id of a channel: one of a server (`server_id`), a thread of one (`parent_id`), a private one
+    (`participants`), or nothing.
+
+    `personal` are the users who have an overwrite of their own.
+    """
 
     server_id: int
     personal: frozenset[str]
+    parent_id: int = 0
+    locked: bool = False
+    archived: bool = False
+    participants: tuple[int, ...] = ()
+
+
+class ThreadPin(NamedTuple):
+    thread_id: int
+    token: Token
+    locked: bool
+    archived: bool
 
 
 class ChannelPin(NamedTuple):
+    """A channel of a server; when a thread was asked about, the one that it hangs on."""
+
     channel_id: int
     token: Token
     facts: ChannelFacts
+    thread: ThreadPin | None = None
+
+    @property
+    def asked_id(self) -> int:
+        return self.thread.thread_id if self.thread else self.channel_id
+
+
+class PrivatePin(NamedTuple):
+    """Somebody and a private channel, at one instant. `participants` are sorted."""
+
+    user_id: int
+    user: Token
+    channel_id: int
+    channel: Token
+    participants: tuple[int, ...]
+    head: Token
 
 
 class Instant(NamedTuple):
@@ -96,25 +131,45 @@ class Pinning:
             for user_id in user_ids
         ]
 
-    async def in_channel(self, user_id: int, channel_id: int) -> Instant | None:
-        """Pin a user and a channel with its server; None if there is no such channel."""
+    async def in_channel(self, user_id: int, channel_id: int) -> Instant | PrivatePin | None:
+        """Pin a user and a channel with its server, or a private one; None if there is no such channel."""
         while True:
-            (channel,) = await self._channel_pins((channel_id,))
-            if not channel.facts.server_id:
-                return None
-            # A channel never changes its server, so that is known now. No await from here on: one instant.
-            if self._is_current(channel):
+            (channel,) = await self._places((channel_id,))
+            # No await from here on: one instant. (A channel never changes its server, so that is known now.)
+            if not self._is_current(channel):
+                continue
+            if channel.facts.server_id:
                 (instant,) = self.members((user_id,), channel.facts.server_id)
                 return instant._replace(channels=(channel,))
+            if channel.facts.participants:
+                epochs = self._epochs
+                return PrivatePin(
+                    user_id,
+                    epochs.of(user_epoch(user_id)),
+                    channel_id,
+                    channel.token,
+                    channel.facts.participants,
+                    epochs.head,
+                )
+            return None
+
+    async def is_suspended(self, pin: PrivatePin) -> bool:
+        """As of the pin."""
+        key = (user_entity(pin.user_id), pin.user)
+        facts: Mapping[str, Value] | None = self._answers.get(key)
+        if facts is None:
+            facts = (await self._authorizer.read_attributes([key[0]], pin.head)).get(key[0], _NOTHING)
+            self._answers.put(key, facts)
+        return _boolean(facts, "suspended")
 
     async def with_channels(
         self, user_ids: Sequence[int], server_id: int, channel_ids: Sequence[int] | None
     ) -> list[Instant]:
-        """Pin users and those of the channels (None: all) that are the server's, all at the same instant."""
+        """Pin users and those of the channels (None: all but threads) that are the server's, at the same instant."""
         while True:
             token = self._epochs.of(channels_epoch(server_id))
             wanted = await self._channels(server_id, token) if channel_ids is None else channel_ids
-            pins = await self._channel_pins(wanted)
+            pins = await self._places(wanted)
             # No await from here on: one instant.
             listed = channel_ids is not None or token == self._epochs.of(channels_epoch(server_id))
             if listed and all(self._is_current(pin) for pin in pins):
@@ -145,7 +200,25 @@ class Pinning:
         return [_membership(pin, *(facts[key] for key in _keys(pin))) for pin in pins]
 
     def _is_current(self, pin: ChannelPin) -> bool:
+        if pin.thread is not None and pin.thread.token != self._epochs.of(channel_epoch(pin.thread.thread_id)):
+            return False
         return pin.token == self._epochs.of(channel_epoch(pin.channel_id))
+
+    async def _places(self, channel_ids: Sequence[int]) -> list[ChannelPin]:
+        """Pin what decides for each id: the channel itself, for a thread the channel that it hangs on."""
+        pins = await self._channel_pins(channel_ids)
+        parent_ids = tuple({pin.facts.parent_id: None for pin in pins if pin.facts.parent_id})
+        if not parent_ids:
+            return pins
+        parents = {pin.channel_id: pin for pin in await self._channel_pins(parent_ids)}
+        return [
+            parents[pin.facts.parent_id]._replace(
+                thread=ThreadPin(pin.channel_id, pin.token, pin.facts.locked, pin.facts.archived)
+            )
+            if pin.facts.parent_id
+            else pin
+            for pin in pins
+        ]
 
     async def _channel_pins(self, channel_ids: Sequence[int]) -> list[ChannelPin]:
         """Pin channels at the instant of the call, and read what is not remembered of them, in two calls."""
@@ -164,13 +237,15 @@ class Pinning:
         return [ChannelPin(channel_id, token, facts[channel_id]) for channel_id, token in tokens.items()]
 
     async def _read_channels(self, channel_ids: Sequence[int], head: Token) -> dict[int, ChannelFacts]:
-        attributes = await self._authorizer.read_attributes(list(map(channel_entity, channel_ids)), head)
+        kinds = (channel_entity, thread_entity, private_channel_entity)
+        entities = [entity(channel_id) for channel_id in channel_ids for entity in kinds]
+        attributes = await self._authorizer.read_attributes(entities, head)
         relationships = await self._authorizer.read_relationships(server_of(*channel_ids), head)
         servers = {relationship.entity: int(relationship.subject.id) for relationship in relationships}
         return {
-            channel_id: ChannelFacts(
+            channel_id: _channel_facts(
                 servers.get(channel_entity(channel_id), 0),
-                frozenset(_strings(attributes.get(channel_entity(channel_id), _NOTHING), "personal")),
+                *(attributes.get(entity(channel_id), _NOTHING) for entity in kinds),
             )
             for channel_id in channel_ids
         }
@@ -206,6 +281,19 @@ def _membership(
         frozen=_boolean(server, "frozen"),
         muted=_boolean(seat, "muted"),
         roles=tuple(role for role in held if role in existing),
+    )
+
+
+def _channel_facts(
+    server_id: int, channel: Mapping[str, Value], thread: Mapping[str, Value], private: Mapping[str, Value]
+) -> ChannelFacts:
+    return ChannelFacts(
+        server_id,
+        frozenset(_strings(channel, "personal")),
+        int(str(thread.get("parent", "")) or 0),
+        _boolean(thread, "locked"),
+        _boolean(thread, "archived"),
+        tuple(sorted(map(int, _strings(private, "participants")))),
     )
 
 

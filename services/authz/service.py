@@ -12,14 +12,18 @@ from services.authz.domain.changes import (
     Change,
     Overwrite,
     RemoveChannel,
+    RemovePrivateChannel,
     RemoveSeat,
     RemoveServer,
+    RemoveThread,
     SetChannel,
     SetFrozen,
+    SetPrivateChannel,
     SetRoles,
     SetSeat,
     SetServer,
     SetSuspended,
+    SetThread,
 )
 from services.authz.domain.rights import KNOWN
 from services.authz.lane import Lane
@@ -31,6 +35,8 @@ _OUTCOMES: Final = {
     Outcome.DENIED: pb.OUTCOME_DENIED,
     Outcome.HIDDEN: pb.OUTCOME_HIDDEN,
 }
+
+_OF_NO_SERVER: Final = (SetSuspended, SetPrivateChannel, RemovePrivateChannel)
 
 
 class AuthzService(AuthzServiceServicer):
@@ -105,6 +111,9 @@ def _decision(decision: Decision, decision_id: str) -> pb.AuthorizeResponse:
         role_ids=decision.role_ids,
         is_owner=decision.is_owner,
         decision_id=decision_id,
+        parent_channel_id=decision.parent_channel_id,
+        archived=decision.archived,
+        participant_ids=decision.participant_ids,
     )
 
 
@@ -119,7 +128,7 @@ def _changes(server_id: int, changes: Iterable[facts_pb2.FactChange]) -> Iterabl
         change = _change(message)
         if change is None:
             raise _invalid(f"changes.{number}", "REQUIRED", "The change is empty.")
-        about = 0 if isinstance(change, SetSuspended) else change.server_id
+        about = 0 if isinstance(change, _OF_NO_SERVER) else change.server_id
         if about != server_id:
             raise _invalid(f"changes.{number}", "WRONG_SERVER", "The change is about another server than the request.")
         yield change
@@ -148,6 +157,16 @@ def _change(message: facts_pb2.FactChange) -> Change | None:
             return SetFrozen(message.set_frozen.server_id, message.set_frozen.frozen)
         case "set_suspended":
             return SetSuspended(message.set_suspended.user_id, message.set_suspended.suspended)
+        case "set_private_channel":
+            private = message.set_private_channel
+            return SetPrivateChannel(private.channel_id, tuple(private.participant_ids), private.silenced)
+        case "remove_private_channel":
+            return RemovePrivateChannel(message.remove_private_channel.channel_id)
+        case "set_thread":
+            thread = message.set_thread
+            return SetThread(thread.server_id, thread.thread_id, thread.channel_id, thread.locked, thread.archived)
+        case "remove_thread":
+            return RemoveThread(message.remove_thread.server_id, message.remove_thread.thread_id)
         case None:
             return None
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from services.authz.answers import Answers
-from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity
-from services.authz.domain.rights import BY_BIT, RIGHTS, Right
-from services.authz.pinning import ChannelPin, Instant, Pinning
+from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity, private_channel_entity
+from services.authz.domain.rights import BY_BIT, RIGHTS, InPrivate, Right
+from services.authz.pinning import ChannelPin, Instant, Pinning, PrivatePin
 from services.authz.store.ports import Authorizer, Token
 from services.common.permissions import Permission
 
 VIEW: Final = BY_BIT[Permission.VIEW_CHANNEL]
 ADMINISTRATOR: Final = BY_BIT[Permission.ADMINISTRATOR]
+SEND: Final = BY_BIT[Permission.SEND_MESSAGES]
+SEND_IN_THREADS: Final = BY_BIT[Permission.SEND_MESSAGES_IN_THREADS]
+MANAGE_THREADS: Final = BY_BIT[Permission.MANAGE_THREADS]
 
 ANYBODY: Final = "caller"
 """Stands for the user where no overwrite names that user, so that members with the same roles share their answers."""
@@ -55,12 +58,20 @@ class ChannelContext(NamedTuple):
     user: str
 
 
+class PrivateContext(NamedTuple):
+    """What a rule reads when it decides about a private channel."""
+
+    suspended: bool
+    caller: str
+
+
 class Question(NamedTuple):
     """One check, and the key of its answer: so nothing that is asked can be missing from the key."""
 
     entity: Entity
-    context: ServerContext | ChannelContext
+    context: ServerContext | ChannelContext | PrivateContext
     token: Token
+    permission: str = "allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,8 @@ class Waves:
         """Whether the right is granted in the channel, which the caller may view or not."""
         if right is VIEW:
             return viewed
+        if right is SEND and channel.thread is not None:
+            return await self._in_thread(caller, channel, viewed=viewed, locked=channel.thread.locked)
         granted = await self.on_server(caller, right)
         needed = right.presupposes is None or await self.in_channel(
             caller, channel, BY_BIT[right.presupposes], viewed=viewed
@@ -132,7 +145,17 @@ class Waves:
     async def channel_mask(self, caller: Caller, channel: ChannelPin) -> int:
         """All rights in the channel."""
         base = await self.server_mask(caller)
-        key = ("channel mask", channel.channel_id, channel.token, base, caller.context, _user(caller, channel))
+        # None: not in a thread.
+        locked = channel.thread.locked if channel.thread else None
+        key = (
+            "channel mask",
+            channel.channel_id,
+            channel.token,
+            locked,
+            base,
+            caller.context,
+            _user(caller, channel),
+        )
         mask: int | None = self._answers.get(key)
         if mask is None:
             viewed = await self.views(caller, channel)
@@ -142,6 +165,21 @@ class Waves:
                     mask |= right.mask
             self._answers.put(key, mask)
         return mask
+
+    async def in_private(self, pin: PrivatePin) -> frozenset[InPrivate]:
+        """What one who takes part may do in a private channel."""
+        context = PrivateContext(await self._pinning.is_suspended(pin), str(pin.user_id))
+        entity = private_channel_entity(pin.channel_id)
+        return frozenset(
+            [use for use in InPrivate if await self._answer(Question(entity, context, pin.channel, use.value))]
+        )
+
+    async def _in_thread(self, caller: Caller, channel: ChannelPin, *, viewed: bool, locked: bool) -> bool:
+        """Whether the caller may write in a thread of it. What presupposes SEND_MESSAGES presupposes this there."""
+        for right in (SEND_IN_THREADS, MANAGE_THREADS) if locked else (SEND_IN_THREADS,):
+            if not await self.in_channel(caller, channel, right, viewed=viewed):
+                return False
+        return True
 
     async def _first_wave(self, instant: Instant) -> Caller | bool:
         pin = instant.member
@@ -181,9 +219,9 @@ class Waves:
         answer: bool | None = self._answers.get(question)
         if answer is not None:
             return answer
-        entity, context, token = question
+        entity, context, token, permission = question
         return await self._answers.ask(
-            question, self._authorizer.check, entity, "allowed", SUBJECT, context._asdict(), token
+            question, self._authorizer.check, entity, permission, SUBJECT, context._asdict(), token
         )
 
 

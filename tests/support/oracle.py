@@ -2,8 +2,8 @@
 
 Source: https://docs.discord.com/developers/topics/permissions (the functions `compute_base_permissions` and
 `compute_overwrites`, "Implicit Permissions", and the table's channel types), and the rules of Beep that go beyond it:
-a suspended user has nothing, a frozen server is closed to everybody. Written without any of the product's code but
-the names of the bits.
+a suspended user has nothing, a frozen server is closed to everybody, and private channels. Written without any of the
+product's code but the names of the bits.
 """
 
 from dataclasses import dataclass, field
@@ -30,6 +30,8 @@ SERVER_ONLY = (
 )
 NEED_SENDING = P.MENTION_EVERYONE | P.SEND_TTS_MESSAGES | P.ATTACH_FILES | P.EMBED_LINKS
 LEFT_BY_MUTE = P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY
+READ_IN_PRIVATE = P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY
+WRITE_IN_PRIVATE = P.SEND_MESSAGES | P.EMBED_LINKS | P.ATTACH_FILES | P.ADD_REACTIONS | P.PIN_MESSAGES
 
 
 @dataclass
@@ -45,6 +47,22 @@ class Channel:
 
 
 @dataclass
+class Thread:
+    """https://docs.discord.com/developers/topics/threads#permissions"""
+
+    channel: int
+    locked: bool = False
+
+
+@dataclass
+class PrivateChannel:
+    """Beep's own rules: who takes part reads, and writes as long as neither of the two has blocked the other."""
+
+    participants: set[int] = field(default_factory=set)
+    silenced: bool = False
+
+
+@dataclass
 class Member:
     roles: set[int] = field(default_factory=set)
     muted: bool = False
@@ -57,6 +75,7 @@ class Server:
     roles: dict[int, int] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
+    threads: dict[int, Thread] = field(default_factory=dict)
     frozen: bool = False
 
 
@@ -64,6 +83,7 @@ class Server:
 class Oracle:
     server: Server
     suspended: set[int] = field(default_factory=set)
+    private: dict[int, PrivateChannel] = field(default_factory=dict)
 
     def on_server(self, user: int) -> int | None:
         """All rights on the server, None for who is not a member."""
@@ -76,8 +96,17 @@ class Oracle:
             permissions &= LEFT_BY_MUTE
         return permissions
 
+    def in_private(self, user: int, channel: int) -> int | None:
+        """All rights in the private channel, None for who takes no part in it."""
+        private = self.private[channel]
+        if user not in private.participants:
+            return None
+        if user in self.suspended:
+            return 0
+        return READ_IN_PRIVATE if private.silenced else READ_IN_PRIVATE | WRITE_IN_PRIVATE
+
     def in_channel(self, user: int, channel: int) -> int | None:
-        """All rights in the channel, None for who is not a member."""
+        """All rights in the channel or thread, None for who is not a member."""
         if user not in self.server.members:
             return None
         if self.server.frozen or user in self.suspended:
@@ -85,7 +114,12 @@ class Oracle:
         base = self._base(user)
         if base == ALL:
             return ALL
-        permissions = self._overwritten(base, user, self.server.channels[channel])
+        thread = self.server.threads.get(channel)
+        permissions = self._overwritten(base, user, self.server.channels[thread.channel if thread else channel])
+        if thread:
+            needed = P.SEND_MESSAGES_IN_THREADS | (P.MANAGE_THREADS if thread.locked else 0)
+            may_send = permissions & needed == needed
+            permissions = permissions & ~P.SEND_MESSAGES | (P.SEND_MESSAGES if may_send else 0)
         if self.server.members[user].muted:
             permissions &= LEFT_BY_MUTE
         if not permissions & P.VIEW_CHANNEL:

@@ -82,6 +82,49 @@ class SetSuspended:
     suspended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SetPrivateChannel:
+    """The channel of no server exists, and exactly these users take part. Silenced: they may read, but not write."""
+
+    channel_id: int
+    participant_ids: tuple[int, ...]
+    silenced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePrivateChannel:
+    channel_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetThread:
+    """The thread exists and hangs on this channel, which decides in its place."""
+
+    server_id: int
+    thread_id: int
+    channel_id: int
+    locked: bool
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveThread:
+    server_id: int
+    thread_id: int
+
+
 Change: TypeAlias = (
-    SetServer | RemoveServer | SetRoles | SetChannel | RemoveChannel | SetSeat | RemoveSeat | SetFrozen | SetSuspended
+    SetServer
+    | RemoveServer
+    | SetRoles
+    | SetChannel
+    | RemoveChannel
+    | SetSeat
+    | RemoveSeat
+    | SetFrozen
+    | SetSuspended
+    | SetPrivateChannel
+    | RemovePrivateChannel
+    | SetThread
+    | RemoveThread
 )

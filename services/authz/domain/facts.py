@@ -51,6 +51,14 @@ def channel_entity(channel_id: int) -> Entity:
     return Entity("channel", str(channel_id))
 
 
+def private_channel_entity(channel_id: int) -> Entity:
+    return Entity("private_channel", str(channel_id))
+
+
+def thread_entity(thread_id: int) -> Entity:
+    return Entity("thread", str(thread_id))
+
+
 def seat_entity(server_id: int, user_id: int) -> Entity:
     return Entity("seat", f"{server_id}.{user_id}")
 

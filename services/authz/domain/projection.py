@@ -7,14 +7,18 @@ from typing import NamedTuple, TypeAlias
 from services.authz.domain.changes import (
     Change,
     RemoveChannel,
+    RemovePrivateChannel,
     RemoveSeat,
     RemoveServer,
+    RemoveThread,
     SetChannel,
     SetFrozen,
+    SetPrivateChannel,
     SetRoles,
     SetSeat,
     SetServer,
     SetSuspended,
+    SetThread,
 )
 from services.authz.domain.facts import (
     CHANNEL_RIGHT,
@@ -25,9 +29,11 @@ from services.authz.domain.facts import (
     RelationshipFilter,
     channel_entity,
     channels_of,
+    private_channel_entity,
     seat_entity,
     server_entity,
     server_of,
+    thread_entity,
     user_entity,
 )
 from services.authz.domain.rights import RIGHTS
@@ -42,6 +48,7 @@ def server_epoch(server_id: int) -> Epoch:
 
 
 def channel_epoch(channel_id: int) -> Epoch:
+    """Also of a thread and of a private channel: no two of them have the same id."""
     return ("channel", channel_id)
 
 
@@ -128,6 +135,36 @@ def project(change: Change) -> Projection:
                 (Attribute(user_entity(user_id), "suspended", suspended),),
                 (user_epoch(user_id),),
             )
+        case SetPrivateChannel(channel_id, participant_ids, silenced):
+            return _private_channel(channel_id, tuple(sorted({str(user) for user in participant_ids})), silenced)
+        case RemovePrivateChannel(channel_id):
+            return _private_channel(channel_id, (), silenced=False)
+        case SetThread(_, thread_id, channel_id, locked, archived):
+            return _thread(thread_id, str(channel_id), locked, archived)
+        case RemoveThread(_, thread_id):
+            return _thread(thread_id, "", locked=False, archived=False)
+
+
+def _private_channel(channel_id: int, participants: tuple[str, ...], silenced: bool) -> Projection:
+    channel = private_channel_entity(channel_id)
+    return Projection(
+        VersionKey(channel, "version"),
+        (Attribute(channel, "participants", participants), Attribute(channel, "silenced", silenced)),
+        (channel_epoch(channel_id),),
+    )
+
+
+def _thread(thread_id: int, parent: str, locked: bool, archived: bool) -> Projection:
+    thread = thread_entity(thread_id)
+    return Projection(
+        VersionKey(thread, "version"),
+        (
+            Attribute(thread, "parent", parent),
+            Attribute(thread, "locked", locked),
+            Attribute(thread, "archived", archived),
+        ),
+        (channel_epoch(thread_id),),
+    )
 
 
 def _server(server_id: int, version: str, *attributes: Attribute) -> Projection:

@@ -7,9 +7,17 @@ https://docs.discord.com/developers/topics/permissions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from services.common.permissions import Permission
+
+
+class InPrivate(Enum):
+    """What a right means in a private channel; the value is the permission of the engine. The others nobody has."""
+
+    READ = "read"
+    WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,7 @@ class Right:
         enforced: Beep has what it permits. The others are stored, computed and returned, and no service asks for them.
         presupposes: without this right in a channel it is not granted there either.
         survives_mute: a muted member keeps it.
+        in_private: what it takes to have it in a private channel; None: nobody has it there.
         name: the name in ids of the permission engine.
         mask: the bit as a plain int, because arithmetic with flags is slow.
     """
@@ -31,6 +40,7 @@ class Right:
     enforced: bool = True
     presupposes: Permission | None = None
     survives_mute: bool = False
+    in_private: InPrivate | None = None
     name: str = field(init=False)
     mask: int = field(init=False)
 
@@ -59,17 +69,17 @@ RIGHTS: Final[tuple[Right, ...]] = (
     _server(_P.ADMINISTRATOR, survives_mute=True),
     Right(_P.MANAGE_CHANNELS),
     _server(_P.MANAGE_GUILD),
-    Right(_P.ADD_REACTIONS),
+    Right(_P.ADD_REACTIONS, in_private=InPrivate.WRITE),
     _server(_P.VIEW_AUDIT_LOG),
     _stored(_P.PRIORITY_SPEAKER),
     _stored(_P.STREAM),
-    Right(_P.VIEW_CHANNEL, survives_mute=True),
-    Right(_P.SEND_MESSAGES),
+    Right(_P.VIEW_CHANNEL, survives_mute=True, in_private=InPrivate.READ),
+    Right(_P.SEND_MESSAGES, in_private=InPrivate.WRITE),
     Right(_P.SEND_TTS_MESSAGES, enforced=False, presupposes=_P.SEND_MESSAGES),
     Right(_P.MANAGE_MESSAGES),
-    Right(_P.EMBED_LINKS, presupposes=_P.SEND_MESSAGES),
-    Right(_P.ATTACH_FILES, presupposes=_P.SEND_MESSAGES),
-    Right(_P.READ_MESSAGE_HISTORY, survives_mute=True),
+    Right(_P.EMBED_LINKS, presupposes=_P.SEND_MESSAGES, in_private=InPrivate.WRITE),
+    Right(_P.ATTACH_FILES, presupposes=_P.SEND_MESSAGES, in_private=InPrivate.WRITE),
+    Right(_P.READ_MESSAGE_HISTORY, survives_mute=True, in_private=InPrivate.READ),
     Right(_P.MENTION_EVERYONE, presupposes=_P.SEND_MESSAGES),
     _stored(_P.USE_EXTERNAL_EMOJIS),
     _stored(_P.VIEW_GUILD_INSIGHTS, in_channel=False),
@@ -103,7 +113,7 @@ RIGHTS: Final[tuple[Right, ...]] = (
     _stored(_P.SET_VOICE_CHANNEL_STATUS),
     _stored(_P.SEND_POLLS),
     _stored(_P.USE_EXTERNAL_APPS),
-    Right(_P.PIN_MESSAGES),
+    Right(_P.PIN_MESSAGES, in_private=InPrivate.WRITE),
     _stored(_P.BYPASS_SLOWMODE),
     _server(_P.ASSIGN_ROLES),
 )

@@ -58,16 +58,15 @@ class Comparison:
         """One world. Equal arguments on an empty authz give the same world and the same changes."""
         world = World(number, seed)
         await self._apply(world, world.facts())
+        await self._apply_elsewhere(world, world.private_facts())
         # Warm: the answers of before are remembered when the changes come.
         await self._compare_masks(world, f"world {seed} at start", [world.random.choice(world.users)])
         for step in range(steps):
             what = f"world {seed} step {step}"
-            if world.random.random() < 0.1:
-                world.version += 1
-                suspension = world.suspend()
-                await self._authz.ApplyFacts(pb.ApplyFactsRequest(version=world.version, changes=[suspension]))
+            if world.random.random() < 0.2:
+                await self._apply_elsewhere(world, [world.change_elsewhere()])
             user = world.random.choice(world.users)
-            channels = tuple(world.server.channels)
+            channels = world.places
             before = _expected(world, user, channels)
             changes = [change for _ in range(world.random.choice((1, 1, 2))) for change in world.change()]
             # Asked while the change is in flight: the answer is the state before or the one after, never a mixture.
@@ -79,12 +78,18 @@ class Comparison:
             # What was asked during the change is asked again: an answer kept under the wrong epoch would be wrong now.
             await self._compare_masks(world, what, world.users if step == steps - 1 else [user])
             await self._compare_authorize(world, what)
+            await self._compare_private(world, what)
             await self._compare_audience(world, what)
 
     async def _apply(self, world: World, changes: list[FactChange]) -> None:
         world.version += 1
         request = pb.ApplyFactsRequest(server_id=world.server.id, version=world.version, changes=changes)
         await self._authz.ApplyFacts(request)
+
+    async def _apply_elsewhere(self, world: World, changes: list[FactChange]) -> None:
+        """What is about no server."""
+        world.version += 1
+        await self._authz.ApplyFacts(pb.ApplyFactsRequest(version=world.version, changes=changes))
 
     async def _ask(self, world: World, user: int, channels: Iterable[int]) -> Masks | None:
         request = pb.GetPermissionsRequest(user_id=user, server_id=world.server.id, channel_ids=channels)
@@ -94,7 +99,7 @@ class Comparison:
         return answer.permissions, tuple((one.channel_id, one.permissions) for one in answer.channels)
 
     async def _compare_masks(self, world: World, what: str, users: Iterable[int]) -> None:
-        channels = tuple(world.server.channels)
+        channels = world.places
         for user in users:
             wanted = _expected(world, user, channels)
             self.tally.compare(f"{what}, masks of {user}", await self._ask(world, user, channels), wanted)
@@ -108,8 +113,8 @@ class Comparison:
         bits = world.random.sample(list(Permission), 2)
         required, optional = int(bits[0]), int(bits[0] | bits[1])
         request = pb.AuthorizeRequest(user_id=user, required=required, optional=optional)
-        if world.server.channels and world.random.random() < 0.7:
-            request.channel_id = world.random.choice(list(world.server.channels))
+        if world.places and world.random.random() < 0.7:
+            request.channel_id = world.random.choice(world.places)
             mask, required = world.oracle.in_channel(user, request.channel_id), required | Permission.VIEW_CHANNEL
         else:
             request.server_id = world.server.id
@@ -121,6 +126,14 @@ class Comparison:
             wanted = (pb.OUTCOME_DENIED if missing else pb.OUTCOME_ALLOWED, missing, optional & mask)
         got = (answer.outcome, answer.missing, answer.granted)
         self.tally.compare(f"{what}, {user} asks for {bits}", got, wanted)
+
+    async def _compare_private(self, world: World, what: str) -> None:
+        user = world.random.choice((*world.users, world.stranger))
+        for channel in world.oracle.private:
+            answer = await self._authz.Authorize(pb.AuthorizeRequest(user_id=user, channel_id=channel, optional=ALL))
+            mask = world.oracle.in_private(user, channel)
+            got = None if answer.outcome == pb.OUTCOME_HIDDEN else answer.granted
+            self.tally.compare(f"{what}, private mask of {user}", got, mask)
 
     async def _compare_audience(self, world: World, what: str) -> None:
         users = (*world.users, world.stranger)
@@ -146,5 +159,5 @@ def _expected(world: World, user: int, channels: Iterable[int]) -> Masks | None:
     permissions = world.oracle.on_server(user)
     if permissions is None:
         return None
-    there = [channel for channel in channels if channel in world.server.channels]
+    there = [channel for channel in channels if channel in world.places]
     return permissions, tuple((channel, world.oracle.in_channel(user, channel) or 0) for channel in there)

@@ -104,6 +104,15 @@ _SCHEMA_MUTANTS = {
     ),
     "everyone's deny is forgotten": ("'deny:everyone' in overwrites ? false :", ""),
     "one role must be granted all": ("granted.exists(", "granted.all("),
+    "a block does not silence": ("!silenced && ", "(!silenced || true) && "),
+    "suspended users write in private channels": (
+        "!silenced && !context.data.suspended && context.data.caller",
+        "!silenced && (!context.data.suspended || true) && context.data.caller",
+    ),
+    "suspended users read private channels": (
+        "    !context.data.suspended && context.data.caller in participants",
+        "    (!context.data.suspended || true) && context.data.caller in participants",
+    ),
 }
 
 

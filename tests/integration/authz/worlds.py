@@ -9,7 +9,7 @@ from random import Random
 
 from beep.authz.v1 import facts_pb2 as pb
 from services.common.permissions import Permission as P
-from tests.support.oracle import Channel, Member, Oracle, Overwrite, Server
+from tests.support.oracle import Channel, Member, Oracle, Overwrite, PrivateChannel, Server, Thread
 
 _INTERESTING = (
     P.VIEW_CHANNEL,
@@ -18,6 +18,8 @@ _INTERESTING = (
     P.ATTACH_FILES,
     P.MENTION_EVERYONE,
     P.MANAGE_CHANNELS,
+    P.SEND_MESSAGES_IN_THREADS,
+    P.MANAGE_THREADS,
     P.MANAGE_ROLES,
     P.KICK_MEMBERS,
     P.CONNECT,
@@ -45,10 +47,18 @@ class World:
             server.members[user] = self._member()
         for _ in range(self.random.choice((1, 1, 2))):
             server.channels[self._new_id()] = self._channel()
+        for _ in range(self.random.choice((0, 1, 1))):
+            self._start_thread()
+        self.oracle.private[self._new_id()] = PrivateChannel(set(self.users[:2]))
 
     @property
     def server(self) -> Server:
         return self.oracle.server
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The ids of all channels and threads of the server."""
+        return (*self.server.channels, *self.server.threads)
 
     def facts(self) -> list[pb.FactChange]:
         """The whole state."""
@@ -57,10 +67,11 @@ class World:
             self._roles_fact(),
             *(self._seat_fact(user) for user in self.server.members),
             *(self._channel_fact(channel) for channel in self.server.channels),
+            *(self._thread_fact(thread) for thread in self.server.threads),
         ]
 
     def change(self) -> list[pb.FactChange]:
-        """Change one thing; returns its facts, except those about a user, which `suspend` has."""
+        """Change one thing of the server; returns its facts. `change_elsewhere` has what is about no server."""
         changes = (
             (6, self._edit_role),
             (6, self._edit_overwrite),
@@ -68,6 +79,7 @@ class World:
             (2, self._leave_or_join),
             (2, self._swap_view_and_send),
             (1, self._create_or_remove_channel),
+            (2, self._edit_thread),
             (1, self._create_or_delete_role),
             (1, self._hand_over),
             (1, self._freeze),
@@ -75,7 +87,33 @@ class World:
         (edit,) = self.random.choices([edit for _, edit in changes], [weight for weight, _ in changes])
         return edit()
 
-    def suspend(self) -> pb.FactChange:
+    def private_facts(self) -> list[pb.FactChange]:
+        return [self._private_fact(channel) for channel in self.oracle.private]
+
+    def change_elsewhere(self) -> pb.FactChange:
+        """Suspend or release somebody, or change a private channel."""
+        return self._suspend() if self._coin() else self._edit_private()
+
+    def _edit_private(self) -> pb.FactChange:
+        number = self.random.choice(list(self.oracle.private))
+        private = self.oracle.private[number]
+        private.silenced = self.random.random() < 0.3
+        if self._coin():
+            private.participants ^= {self.random.choice((*self.users, self.stranger))}
+        if self.random.random() < 0.1:
+            private.participants, private.silenced = set(), False
+            return pb.FactChange(remove_private_channel=pb.RemovePrivateChannel(channel_id=number))
+        return self._private_fact(number)
+
+    def _private_fact(self, number: int) -> pb.FactChange:
+        private = self.oracle.private[number]
+        return pb.FactChange(
+            set_private_channel=pb.SetPrivateChannel(
+                channel_id=number, participant_ids=sorted(private.participants), silenced=private.silenced
+            )
+        )
+
+    def _suspend(self) -> pb.FactChange:
         user = self.random.choice(self.users)
         suspended = user not in self.oracle.suspended and self.random.random() < 0.5
         (self.oracle.suspended.add if suspended else self.oracle.suspended.discard)(user)
@@ -173,10 +211,33 @@ class World:
         if self.server.channels and self.random.random() < 0.5:
             number = self.random.choice(list(self.server.channels))
             del self.server.channels[number]
+            # Their own facts stay: a thread of a channel that is gone is nothing to authz.
+            threads = self.server.threads
+            self.server.threads = {own: thread for own, thread in threads.items() if thread.channel != number}
             return [pb.FactChange(remove_channel=pb.RemoveChannel(server_id=self.server.id, channel_id=number))]
         number = self._new_id()
         self.server.channels[number] = self._channel()
         return [self._channel_fact(number)]
+
+    def _start_thread(self) -> int:
+        number = self._new_id()
+        self.server.threads[number] = Thread(self.random.choice(list(self.server.channels)), self._coin())
+        return number
+
+    def _edit_thread(self) -> list[pb.FactChange]:
+        if not self.server.channels:
+            return self._create_or_remove_channel()
+        if not self.server.threads or self.random.random() < 0.3:
+            return [self._thread_fact(self._start_thread())]
+        number = self.random.choice(list(self.server.threads))
+        if self.random.random() < 0.3:
+            del self.server.threads[number]
+            return [pb.FactChange(remove_thread=pb.RemoveThread(server_id=self.server.id, thread_id=number))]
+        self.server.threads[number].locked = self._coin()
+        return [self._thread_fact(number)]
+
+    def _coin(self) -> bool:
+        return self.random.random() < 0.5
 
     def _create_or_delete_role(self) -> list[pb.FactChange]:
         others = [role for role in self.server.roles if role != self.server.id]
@@ -222,5 +283,13 @@ class World:
                     for targets, kind in kinds
                     for target, own in targets.items()
                 ],
+            )
+        )
+
+    def _thread_fact(self, number: int) -> pb.FactChange:
+        thread = self.server.threads[number]
+        return pb.FactChange(
+            set_thread=pb.SetThread(
+                server_id=self.server.id, thread_id=number, channel_id=thread.channel, locked=thread.locked
             )
         )

@@ -1,7 +1,7 @@
 import discord
 import pytest
 
-from services.authz.domain.rights import BY_BIT, FINE_GRAINED_ROLES, KNOWN, RIGHTS, rights_in
+from services.authz.domain.rights import BY_BIT, FINE_GRAINED_ROLES, KNOWN, RIGHTS, InPrivate, rights_in
 from services.common.permissions import Permission as P
 from tests.support import oracle
 
@@ -27,6 +27,8 @@ def test_rows_agree_with_the_oracles_reading_of_discords_table() -> None:
     assert sum(right.bit for right in RIGHTS if right.presupposes) == oracle.NEED_SENDING
     assert {right.presupposes for right in RIGHTS} == {None, P.SEND_MESSAGES}
     assert sum(right.bit for right in RIGHTS if right.survives_mute) == oracle.LEFT_BY_MUTE | P.ADMINISTRATOR
+    assert sum(right.bit for right in RIGHTS if right.in_private is InPrivate.READ) == oracle.READ_IN_PRIVATE
+    assert sum(right.bit for right in RIGHTS if right.in_private is InPrivate.WRITE) == oracle.WRITE_IN_PRIVATE
 
 
 def test_fine_grained_roles_are_thirteen_sets_of_enforced_bits() -> None:
