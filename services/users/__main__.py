@@ -1,21 +1,27 @@
 """Builds users: the only place that does."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 
+from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.users.v1.accounts_service_pb2_grpc import add_AccountsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import add_BotsServiceServicer_to_server
+from beep.users.v1.private_channels_service_pb2_grpc import add_PrivateChannelsServiceServicer_to_server
+from beep.users.v1.relationships_service_pb2_grpc import add_RelationshipsServiceServicer_to_server
 from beep.users.v1.tokens_service_pb2_grpc import add_TokensServiceServicer_to_server
 from beep.users.v1.users_service_pb2_grpc import add_UsersServiceServicer_to_server
-from services.common.outbox import Relay, SqliteOutbox
-from services.common.runtime import Runtime
+from services.common.bus import Inbox
+from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
+from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
 from services.users import config
@@ -36,11 +42,22 @@ from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
 from services.users.service.accounts import AccountsService
 from services.users.service.bots import BotsService
+from services.users.service.groups import Groups
+from services.users.service.pairs import Pairs
+from services.users.service.private_channels import PrivateChannelsService
+from services.users.service.relationships import RelationshipsService
 from services.users.service.revocations import Revocations
 from services.users.service.tokens import TokensService
 from services.users.service.users import UsersService
 from services.users.store import sqlite
 from services.users.store.sqlite import SqliteUserStore
+from services.users.store.sqlite_groups import SqliteGroupStore
+from services.users.store.sqlite_pairs import SqlitePairStore
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+
+INBOX = "users"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,8 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         ids = SnowflakeGenerator(settings.worker, runtime.clock)
         db = await Database.open(runtime.data / config.DATABASE, sqlite.MIGRATIONS)
         stack.push_async_callback(db.close)
-        relay = Relay(SqliteOutbox(db, runtime.clock), runtime.bus, runtime.clock)
+        apply_facts = _facts_to(AuthzServiceStub(runtime.peers["authz"]))
+        relay = Relay(SqliteOutbox(db, runtime.clock), runtime.bus, runtime.clock, apply_facts=apply_facts)
         await relay.start()
         stack.push_async_callback(relay.close)
         store = SqliteUserStore(db, relay.notify)
@@ -81,6 +99,16 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         server.add(add_TokensServiceServicer_to_server, tokens)
         bots = BotsService(store, relay, ids, secrets.token_bytes)
         server.add(add_BotsServiceServicer_to_server, bots)
+
+        pair_store, group_store = SqlitePairStore(db, relay.notify), SqliteGroupStore(db, relay.notify)
+        pairs, groups = Pairs(pair_store, store, relay, ids), Groups(group_store, store, relay, ids)
+        relationships = RelationshipsService(pair_store, store, pairs, runtime.clock)
+        server.add(add_RelationshipsServiceServicer_to_server, relationships)
+        private_channels = PrivateChannelsService(pair_store, group_store, store, pairs, groups, ids)
+        server.add(add_PrivateChannelsServiceServicer_to_server, private_channels)
+        inbox = Inbox(INBOX, runtime.bus, db, pairs.message_came, runtime.clock)
+        await stack.enter_async_context(running(inbox.run()))
+
         server.set_serving(True)
         stack.callback(server.set_serving, False)
         routers = {config.IDENTITY_PATH: identity_router(identity)}
@@ -88,6 +116,13 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
             routers[config.MAIL_PATH] = mail_router(directory)
         pages = Litestar(list(routers.values()), openapi_config=None, logging_config=None)
         yield Built(dict.fromkeys(routers, pages))
+
+
+def _facts_to(authz: "AuthzServiceAsyncStub") -> Callable[[OutboxRecord], Awaitable[object]]:
+    async def apply(record: OutboxRecord) -> None:
+        await authz.ApplyFacts(ApplyFactsRequest.FromString(record.facts or b""))
+
+    return apply
 
 
 async def _embedded_identity(

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.tokens_service_pb2 import TOKEN_SCHEME_ANY, AuthenticateRequest, AuthenticateResponse
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.authz.__main__ import build as build_authz
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Envelope, Record
 from services.common.bus.sqlite import SqliteBus
@@ -121,12 +122,17 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
     clock = ManualClock()
     bus = await GatedBus.open(path / "bus.db", clock)
     tokens = InternalTokens(load_or_create_key(path / "internal.pem"), clock)
-    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {})
+    deciding = Runtime(path, clock, tokens, bus, RpcServer("authz", tokens), {})
+    authz = deciding.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="users"))
+    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {"authz": authz})
     try:
-        async with build(runtime, Settings(public_url=ORIGIN, service_secrets={"importer": SERVICE_SECRET})) as built:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(build_authz(deciding))
+            settings = Settings(public_url=ORIGIN, service_secrets={"importer": SERVICE_SECRET})
+            built = await stack.enter_async_context(build(runtime, settings))
             app = built.mounts["/identity"]
             transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-            async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-                yield RunningUsers(runtime, bus, app, http)
+            http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=ORIGIN))
+            yield RunningUsers(runtime, bus, app, http)
     finally:
         await bus.close()
