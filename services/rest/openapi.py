@@ -45,6 +45,8 @@ class ErrorObject(Struct, kw_only=True):
     errors: dict[str, Any] | UnsetType = UNSET
     # Of a refusal: under which a moderator finds out why.
     decision_id: str | UnsetType = UNSET
+    # Of a refusal: the bits that the caller lacks, as a decimal number.
+    missing_permissions: str | UnsetType = UNSET
 
 
 class RateLimitedObject(Struct, kw_only=True):
@@ -66,7 +68,10 @@ class _Operation:
         self.summary: Final = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
         self.is_open: Final = bool(handler.opt.get(OPEN))
         self.status: Final = handler.status_code
-        self.answer: Final = hints.pop("return")
+        answer = hints.pop("return")
+        self.answers: Final = [
+            kind for kind in (get_args(answer) if isinstance(answer, UnionType) else [answer]) if kind is not type(None)
+        ]
         self.body: Final = hints.pop("data", None)
         hints.pop("request", None)
         self.in_path: Final = _PATH_PARAMETER.findall(path)
@@ -78,7 +83,7 @@ class _Operation:
         }
 
     def types(self) -> list[Any]:
-        return [kind for kind in (self.answer, self.body, *self.parameters.values()) if kind not in (None, type(None))]
+        return [kind for kind in (*self.answers, self.body, *self.parameters.values()) if kind is not None]
 
     def render(self, schemas: Mapping[int, Any]) -> dict[str, Any]:
         rendered: dict[str, Any] = {
@@ -105,8 +110,10 @@ class _Operation:
 
     def _responses(self, schemas: Mapping[int, Any]) -> dict[str, Any]:
         success: dict[str, Any] = {"description": HTTPStatus(self.status).phrase}
-        if self.answer is not type(None):
-            success["content"] = {"application/json": {"schema": schemas[id(self.answer)]}}
+        if self.answers:
+            kinds = [schemas[id(kind)] for kind in self.answers]
+            schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+            success["content"] = {"application/json": {"schema": schema}}
         responses = {str(self.status): success}
         for status in _OPEN_ERRORS if self.is_open else _ERRORS:
             name = "RateLimitedObject" if status == HTTPStatus.TOO_MANY_REQUESTS else "ErrorObject"

@@ -14,6 +14,8 @@ from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
+from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceStub
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
     from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceAsyncStub
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
+    from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
+    from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
     from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
     from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceAsyncStub
@@ -46,6 +50,8 @@ class Services:
     authz: "AuthzServiceAsyncStub"
     accounts: "AccountsServiceAsyncStub"
     bots: "BotsServiceAsyncStub"
+    private_channels: "PrivateChannelsServiceAsyncStub"
+    relationships: "RelationshipsServiceAsyncStub"
     tokens: "TokensServiceAsyncStub"
     users: "UsersServiceAsyncStub"
     servers: "ServersServiceAsyncStub"
@@ -64,6 +70,8 @@ class Services:
             authz=AuthzServiceStub(peers["authz"]),
             accounts=AccountsServiceStub(users),
             bots=BotsServiceStub(users),
+            private_channels=PrivateChannelsServiceStub(users),
+            relationships=RelationshipsServiceStub(users),
             tokens=TokensServiceStub(users),
             users=UsersServiceStub(users),
             servers=ServersServiceStub(servers),

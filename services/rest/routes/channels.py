@@ -16,13 +16,15 @@ from beep.servers.v1.channels_service_pb2 import (
     UpdateChannelRequest,
 )
 from services.common import limits
-from services.common.errors import FieldViolation
+from services.common.errors import FieldViolation, NotFound
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
 from services.rest.fields import ChannelName, PathId, Position, Snowflake, given, or_empty
 from services.rest.request import ApiRequest
+from services.rest.routes import private_channels
 from services.rest.routes.overwrites import OverwritesIn, overwrites
 from services.wire.channel import TYPES_BY_NUMBER, ChannelObject, channel_object
+from services.wire.private_channel import PrivateChannelObject
 
 Topic = Annotated[str, Meta(max_length=limits.CHANNEL_TOPIC)]
 SlowMode = Annotated[int, Meta(ge=0, le=limits.CHANNEL_RATE_LIMIT)]
@@ -102,15 +104,29 @@ async def move_channels(request: ApiRequest, server_id: PathId, data: JSONBody[C
 
 
 @get("/channels/{channel_id:str}")
-async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject:
-    answer = await request.services.channels.GetChannel(
-        GetChannelRequest(channel_id=channel_id), metadata=request.to_servers
-    )
+async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject | PrivateChannelObject:
+    try:
+        answer = await request.services.channels.GetChannel(
+            GetChannelRequest(channel_id=channel_id), metadata=request.to_servers
+        )
+    except NotFound as error:
+        _require_unknown_channel(error)
+        return await private_channels.get_private_channel(request, channel_id)
     return channel_object(answer.channel)
 
 
 @patch("/channels/{channel_id:str}", dto=BodyDecoder[ChannelUpdate], return_dto=None)
-async def update_channel(request: ApiRequest, channel_id: PathId, data: JSONBody[ChannelUpdate]) -> ChannelObject:
+async def update_channel(
+    request: ApiRequest, channel_id: PathId, data: JSONBody[ChannelUpdate]
+) -> ChannelObject | PrivateChannelObject:
+    try:
+        return await _update_server_channel(request, channel_id, data)
+    except NotFound as error:
+        _require_unknown_channel(error)
+        return await private_channels.update_private_channel(request, channel_id, name=or_empty(data.name, ""))
+
+
+async def _update_server_channel(request: ApiRequest, channel_id: int, data: ChannelUpdate) -> ChannelObject:
     replacing = given(data.permission_overwrites)
     answer = await request.services.channels.UpdateChannel(
         UpdateChannelRequest(
@@ -131,11 +147,21 @@ async def update_channel(request: ApiRequest, channel_id: PathId, data: JSONBody
 
 
 @delete("/channels/{channel_id:str}", status_code=200)
-async def delete_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject:
-    answer = await request.services.channels.DeleteChannel(
-        DeleteChannelRequest(channel_id=channel_id, reason=request.reason), metadata=request.to_servers
-    )
+async def delete_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject | PrivateChannelObject:
+    try:
+        answer = await request.services.channels.DeleteChannel(
+            DeleteChannelRequest(channel_id=channel_id, reason=request.reason), metadata=request.to_servers
+        )
+    except NotFound as error:
+        _require_unknown_channel(error)
+        return await private_channels.close_private_channel(request, channel_id)
     return channel_object(answer.channel)
+
+
+def _require_unknown_channel(error: NotFound) -> None:
+    """A channel that `servers` does not know, or hides, may be a private one of the caller's."""
+    if error.reason != "UNKNOWN_CHANNEL":
+        raise error
 
 
 ROUTES = [
