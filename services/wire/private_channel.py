@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec import UNSET, Struct, UnsetType
 
 from beep.users.v1 import private_channels_service_pb2 as channels_pb
-from services.wire.encoding import optional_id
 from services.wire.user import UserObject, user_object
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ class PrivateChannelObject(Struct, kw_only=True):
 
     id: str
     type: int
-    last_message_id: str | None
+    # Only `messages` knows it: whoever shows a channel that may have a message puts it in.
+    last_message_id: str | None = None
     # Without the one who sees it.
     recipients: list[UserObject]
     flags: int = 0
@@ -41,15 +41,11 @@ class ChannelRecipient(Struct, kw_only=True):
 
 
 def private_channel_object(channel: "PrivateChannel", viewer_id: int) -> PrivateChannelObject:
-    """The channel as `viewer_id`, one of its participants, sees it.
-
-    Only `messages` knows the last message: whoever shows a channel that may have one puts its id into the proto.
-    """
+    """The channel as `viewer_id`, one of its participants, sees it."""
     is_group = channel.type == channels_pb.PRIVATE_CHANNEL_TYPE_GROUP
     return PrivateChannelObject(
         id=str(channel.id),
         type=TYPE_NUMBERS[channel.type],
-        last_message_id=optional_id(channel.last_message_id),
         recipients=[user_object(user) for user in channel.participants if user.id != viewer_id],
         name=(channel.name or None) if is_group else UNSET,
         icon=(channel.icon or None) if is_group else UNSET,

@@ -26,6 +26,7 @@ from services.common.errors import DeadlineExceeded, Internal, Unavailable
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, Snowflake
 from services.rest.request import ApiRequest
+from services.wire.encoding import optional_id
 from services.wire.private_channel import PrivateChannelObject, private_channel_object
 
 if TYPE_CHECKING:
@@ -111,9 +112,12 @@ async def _shown(request: ApiRequest, channel: "PrivateChannel") -> PrivateChann
 async def _all_shown(request: ApiRequest, channels: Sequence["PrivateChannel"]) -> list[PrivateChannelObject]:
     """The caller's channels, as they see them, each with its last message."""
     last = await _last_messages(request, [channel.id for channel in channels])
+    rendered = []
     for channel in channels:
-        channel.last_message_id = last.get(channel.id, 0)
-    return [private_channel_object(channel, request.caller.user_id) for channel in channels]
+        shown = private_channel_object(channel, request.caller.user_id)
+        shown.last_message_id = optional_id(last.get(channel.id, 0))
+        rendered.append(shown)
+    return rendered
 
 
 async def _last_messages(request: ApiRequest, channel_ids: list[int]) -> dict[int, int]:

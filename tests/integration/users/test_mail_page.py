@@ -25,7 +25,7 @@ async def test_mails_are_shown_only_when_beep_has_no_address_for_others(
     tmp_path: Path, public_url: str, shown: bool
 ) -> None:
     async with (
-        in_process(tmp_path, ManualClock(), "users") as beep,
+        in_process(tmp_path, ManualClock(), "authz", "users") as beep,
         build(beep.runtime("users"), Settings(public_url=public_url)) as built,
     ):
         assert ("/mail" in built.mounts) is shown

@@ -24,7 +24,9 @@ class _PrivateChannelType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _PrivateChannelTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PrivateChannelType.ValueType], _builtins.type):
+class _PrivateChannelTypeEnumTypeWrapper(
+    _enum_type_wrapper._EnumTypeWrapper[_PrivateChannelType.ValueType], _builtins.type
+):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRIVATE_CHANNEL_TYPE_UNSPECIFIED: _PrivateChannelType.ValueType  # 0
     PRIVATE_CHANNEL_TYPE_DIRECT: _PrivateChannelType.ValueType  # 1
@@ -47,14 +49,12 @@ class PrivateChannel(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ICON_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
-    LAST_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     type: Global___PrivateChannelType.ValueType
     name: _builtins.str
     """Of a group."""
     icon: _builtins.str
     owner_id: _builtins.int
-    last_message_id: _builtins.int
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_user_pb2.User]:
         """All participants, the caller included, in the order in which they came."""
@@ -68,11 +68,23 @@ class PrivateChannel(_message.Message):
         name: _builtins.str = ...,
         icon: _builtins.str = ...,
         owner_id: _builtins.int = ...,
-        last_message_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["icon", b"icon", "id", b"id", "last_message_id", b"last_message_id", "name", b"name", "owner_id", b"owner_id", "participants", b"participants", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "icon",
+        b"icon",
+        "id",
+        b"id",
+        "name",
+        b"name",
+        "owner_id",
+        b"owner_id",
+        "participants",
+        b"participants",
+        "type",
+        b"type",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -100,7 +112,9 @@ class OpenPrivateChannelRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "name", b"name", "recipient_ids", b"recipient_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "idempotency_key", b"idempotency_key", "name", b"name", "recipient_ids", b"recipient_ids"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,9 +236,13 @@ class UpdatePrivateChannelRequest(_message.Message):
         name: _builtins.str | None = ...,
         icon: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_icon", b"_icon", "_name", b"_name", "icon", b"icon", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_icon", b"_icon", "_name", b"_name", "icon", b"icon", "name", b"name"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_icon", b"_icon", "_name", b"_name", "channel_id", b"channel_id", "icon", b"icon", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_icon", b"_icon", "_name", b"_name", "channel_id", b"channel_id", "icon", b"icon", "name", b"name"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__icon: _TypeAlias = _typing.Literal["icon"]  # noqa: Y015
     _WhichOneofArgType__icon: _TypeAlias = _typing.Literal["_icon", b"_icon"]  # noqa: Y015
