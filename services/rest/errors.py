@@ -63,6 +63,8 @@ TABLE: Final[Mapping[str, Row]] = {
     "UNKNOWN_CHANNEL": Row(404, 10003, "Unknown Channel"),
     "UNKNOWN_SERVER": Row(404, 10004, "Unknown Guild"),
     "UNKNOWN_INVITE": Row(404, 10006, "Unknown Invite"),
+    "UNKNOWN_INVITATION": Row(404, 10006, "Unknown Invite"),
+    "UNKNOWN_BAN": Row(404, 10026, "Unknown Ban"),
     "UNKNOWN_MEMBER": Row(404, 10007, "Unknown Member"),
     "UNKNOWN_MESSAGE": Row(404, 10008, "Unknown Message"),
     "UNKNOWN_OVERWRITE": Row(404, 10009, "Unknown permission overwrite"),
@@ -80,8 +82,14 @@ TABLE: Final[Mapping[str, Row]] = {
     "PERSON_REQUIRED": Row(403, 20001, "Bots cannot use this endpoint"),
     "CANNOT_MESSAGE_USER": Row(403, 50007, "Cannot send messages to this user"),
     "SYSTEM_MESSAGE": Row(403, 50021, "Cannot execute action on a system message"),
+    "USER_BANNED": Row(403, 40007, "The user is banned from this guild."),
     # The request makes no sense as things are.
+    "ALREADY_MEMBER": Row(400, 0),
     "EMPTY_MESSAGE": Row(400, 50006, "Cannot send an empty message"),
+    "THREAD_ARCHIVED": Row(400, 50083, "Tried to perform an operation on an archived thread"),
+    "THREAD_EXISTS": Row(400, 160004, "A thread has already been created for this message"),
+    "MAX_ACTIVE_THREADS": Row(400, 160006, "Maximum number of active threads reached"),
+    "MAX_THREAD_MEMBERS": Row(400, 30033, "Max number of thread participants has been reached"),
     "CANNOT_DO_ON_THIS_CHANNEL_TYPE": Row(400, 50024, "Cannot execute action on this channel type"),
     "BULK_DELETE_TOO_OLD": Row(400, 50034, "A message provided was too old to bulk delete"),
     "OWNER_CANNOT_LEAVE": Row(400, 50055, "Invalid Guild"),
@@ -101,6 +109,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "MAX_WEBHOOKS": Row(400, 30007, "Maximum number of webhooks reached"),
     "MAX_ROLES": Row(400, 30005, "Maximum number of guild roles reached"),
     "MAX_CHANNELS": Row(400, 30013, "Maximum number of guild channels reached"),
+    "MAX_INVITATIONS": Row(400, 30016, "Maximum number of invites reached"),
     "MAX_INVITES": Row(400, 30016, "Maximum number of invites reached"),
 }
 

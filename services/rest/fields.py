@@ -26,7 +26,11 @@ Position = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 RoleName = Annotated[str, Meta(max_length=limits.ROLE_NAME)]
 ServerName = Annotated[str, Meta(min_length=limits.SERVER_NAME_MIN, max_length=limits.SERVER_NAME)]
 ChannelName = Annotated[str, Meta(min_length=1, max_length=limits.CHANNEL_NAME)]
+SlowMode = Annotated[int, Meta(ge=0, le=limits.CHANNEL_RATE_LIMIT)]
+# Minutes.
+AutoArchive = Annotated[int, Meta(ge=0, le=limits.AUTO_ARCHIVE_MINUTES)]
 WebhookName = Annotated[str, Meta(min_length=1, max_length=limits.WEBHOOK_NAME)]
+Username = Annotated[str, Meta(min_length=1, max_length=limits.USERNAME)]
 Nickname = Annotated[str, Meta(max_length=limits.NICKNAME)]
 
 # What stands in a URL is checked by Litestar, which reads the limits from its own markers.

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Self
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceStub
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceStub
+from beep.servers.v1.bans_service_pb2_grpc import BansServiceStub
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
+from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceStub
 from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceStub
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceAsyncStub
     from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
+    from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceAsyncStub
+    from beep.servers.v1.bans_service_pb2_grpc import BansServiceAsyncStub
     from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
+    from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceAsyncStub
     from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceAsyncStub
     from beep.servers.v1.members_service_pb2_grpc import MembersServiceAsyncStub
     from beep.servers.v1.roles_service_pb2_grpc import RolesServiceAsyncStub
     from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
+    from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceAsyncStub
     from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceAsyncStub
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
     from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
@@ -59,6 +67,10 @@ class Services:
     roles: "RolesServiceAsyncStub"
     members: "MembersServiceAsyncStub"
     invites: "InvitesServiceAsyncStub"
+    threads: "ThreadsServiceAsyncStub"
+    invitations: "InvitationsServiceAsyncStub"
+    bans: "BansServiceAsyncStub"
+    audit_log: "AuditLogServiceAsyncStub"
     messages: "MessagesServiceAsyncStub"
     typing: "TypingServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
@@ -79,6 +91,10 @@ class Services:
             roles=RolesServiceStub(servers),
             members=MembersServiceStub(servers),
             invites=InvitesServiceStub(servers),
+            threads=ThreadsServiceStub(servers),
+            invitations=InvitationsServiceStub(servers),
+            bans=BansServiceStub(servers),
+            audit_log=AuditLogServiceStub(servers),
             messages=MessagesServiceStub(peers[MESSAGES]),
             typing=TypingServiceStub(peers[GATEWAY]),
             webhooks=WebhooksServiceStub(peers[WEBHOOKS]),

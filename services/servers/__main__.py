@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.servers.v1.audit_log_service_pb2_grpc import add_AuditLogServiceServicer_to_server
+from beep.servers.v1.bans_service_pb2_grpc import add_BansServiceServicer_to_server
 from beep.servers.v1.channels_service_pb2_grpc import add_ChannelsServiceServicer_to_server
+from beep.servers.v1.invitations_service_pb2_grpc import add_InvitationsServiceServicer_to_server
 from beep.servers.v1.invites_service_pb2_grpc import add_InvitesServiceServicer_to_server
 from beep.servers.v1.members_service_pb2_grpc import add_MembersServiceServicer_to_server
 from beep.servers.v1.roles_service_pb2_grpc import add_RolesServiceServicer_to_server
 from beep.servers.v1.servers_service_pb2_grpc import add_ServersServiceServicer_to_server
+from beep.servers.v1.threads_service_pb2_grpc import add_ThreadsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.bus import Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
@@ -22,14 +27,20 @@ from services.common.sqlite import Database
 from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
+from services.servers.notices import Notices
 from services.servers.service.access import Access
+from services.servers.service.audit_log import AuditLogService
+from services.servers.service.bans import BansService
 from services.servers.service.changes import Changes
 from services.servers.service.channels import ChannelsService
+from services.servers.service.entrance import Entrance
+from services.servers.service.invitations import InvitationsService
 from services.servers.service.invites import InvitesService
 from services.servers.service.members import MembersService
 from services.servers.service.queues import ServerQueues
 from services.servers.service.roles import RolesService
 from services.servers.service.servers import ServersService
+from services.servers.service.threads import ThreadsService
 from services.servers.store.sqlite import MIGRATIONS, SqliteServerStore
 
 if TYPE_CHECKING:
@@ -52,23 +63,33 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         stack.push_async_callback(relay.close)
 
         store = SqliteServerStore(database, relay.notify)
-        directory = Directory(UsersServiceStub(peers["users"]), runtime.bus, settings.profiles_kept)
+        users = UsersServiceStub(peers["users"])
+        directory = Directory(users, runtime.bus, settings.profiles_kept)
         stack.callback(directory.close)
         ids = SnowflakeGenerator(settings.worker, clock)
         changes = Changes(store, relay, directory, ServerQueues(settings.waiting_per_server), clock, ids.next)
         mutes = MuteTimer(store, changes, clock)
         await stack.enter_async_context(running(directory.follow()))
         await stack.enter_async_context(running(mutes.run()))
+        inbox = Inbox("servers", runtime.bus, database, Notices(store, changes, directory).handle, clock)
+        await stack.enter_async_context(running(inbox.run()))
 
-        access = Access(authz)
-        servers = ServersService(store, changes, access, directory)
+        access, entrance = Access(authz), Entrance(store, users)
+        servers = ServersService(store, changes, access, directory, entrance)
         server.add(add_ServersServiceServicer_to_server, servers)
         server.add(add_ChannelsServiceServicer_to_server, ChannelsService(store, changes, access))
+        server.add(add_ThreadsServiceServicer_to_server, ThreadsService(store, changes, access))
         server.add(add_RolesServiceServicer_to_server, RolesService(store, changes, access))
-        members = MembersService(store, changes, access, directory, BotsServiceStub(peers["users"]), mutes.changed)
+        bots = BotsServiceStub(peers["users"])
+        members = MembersService(store, changes, access, directory, entrance, bots, mutes.changed)
         server.add(add_MembersServiceServicer_to_server, members)
-        invites = InvitesService(store, changes, access, directory, _new_code)
+        invites = InvitesService(store, changes, access, directory, entrance, _new_code)
         server.add(add_InvitesServiceServicer_to_server, invites)
+        invitations = InvitationsService(store, changes, access, directory, entrance, users)
+        server.add(add_InvitationsServiceServicer_to_server, invitations)
+        bans = BansService(store, changes, access, directory, entrance, users)
+        server.add(add_BansServiceServicer_to_server, bans)
+        server.add(add_AuditLogServiceServicer_to_server, AuditLogService(store, access))
         server.set_serving(True)
         stack.callback(server.set_serving, False)
         yield

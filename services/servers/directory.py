@@ -51,6 +51,12 @@ class Directory:
             found.update(await self._fetch(missing[start : start + USERS_PAGE]))
         return found
 
+    def forget(self, user_id: int) -> None:
+        """Ask anew for this user from now on: for who knows of a change before the event of it comes."""
+        self._drops += 1
+        if self._kept.pop(user_id, None) is not None:
+            self._unfollow(user_id)
+
     async def follow(self) -> None:
         """Forget whoever changes, until `close`."""
         while True:
@@ -100,9 +106,5 @@ class Directory:
                 self._subscription.discard(user_shard(user_id))
 
     def _apply(self, envelope: Envelope) -> None:
-        if envelope.type != USER_UPDATE:
-            return
-        self._drops += 1
-        user_id = shard_id(envelope.shard)
-        if self._kept.pop(user_id, None) is not None:
-            self._unfollow(user_id)
+        if envelope.type == USER_UPDATE:
+            self.forget(shard_id(envelope.shard))

@@ -9,6 +9,7 @@ from services.wire.channel import ChannelObject, channel_object
 from services.wire.encoding import optional_id, timestamp
 from services.wire.member import MemberObject, member_object
 from services.wire.role import RoleObject, role_object
+from services.wire.thread import ThreadObject, thread_object
 
 if TYPE_CHECKING:
     from beep.servers.v1.role_pb2 import Role
@@ -69,7 +70,7 @@ class GuildCreate(GuildObject, kw_only=True):
     member_count: int
     members: list[MemberObject]
     channels: list[ChannelObject]
-    threads: list[Any] = []
+    threads: list[ThreadObject] = []
     presences: list[Any] = []
     voice_states: list[Any] = []
     stage_instances: list[Any] = []
@@ -102,6 +103,20 @@ class PublicGuild(Struct, kw_only=True):
     approximate_member_count: int
 
 
+class GuildPreview(Struct, kw_only=True):
+    id: str
+    name: str
+    icon: str | None
+    description: str | None
+    features: list[str]
+    approximate_member_count: int
+    approximate_presence_count: int = 0
+    splash: None = None
+    discovery_splash: None = None
+    emojis: list[Any] = []
+    stickers: list[Any] = []
+
+
 class UnavailableGuild(Struct, kw_only=True):
     """In READY (`unavailable` true), and the body of GUILD_DELETE (left out: the member is no longer in it)."""
 
@@ -131,7 +146,7 @@ def guild_object(server: "Server", roles: "Iterable[Role]") -> GuildObject:
 def guild_create(
     snapshot: "ServerSnapshot", *, user_id: int, channel_ids: Collection[int] | None = None
 ) -> GuildCreate:
-    """The server as `user_id` gets it: only the channels in `channel_ids` (None: all)."""
+    """The server as `user_id` gets it: only the channels in `channel_ids` (None: all), and their threads."""
     server = snapshot.server
     joined = next((member.joined_at_ms for member in snapshot.members if member.user.id == user_id), 0)
     return GuildCreate(
@@ -149,6 +164,11 @@ def guild_create(
         members=[member_object(member) for member in snapshot.members],
         channels=[
             channel_object(channel) for channel in snapshot.channels if channel_ids is None or channel.id in channel_ids
+        ],
+        threads=[
+            thread_object(thread)
+            for thread in snapshot.threads
+            if channel_ids is None or thread.parent_id in channel_ids
         ],
     )
 
@@ -168,6 +188,17 @@ def partial_guild(server: "Server", *, permissions: int, is_owner: bool) -> Part
 
 def public_guild(server: "Server") -> PublicGuild:
     return PublicGuild(
+        id=str(server.id),
+        name=server.name,
+        icon=server.icon or None,
+        description=server.description or None,
+        features=features(server),
+        approximate_member_count=server.member_count,
+    )
+
+
+def guild_preview(server: "Server") -> GuildPreview:
+    return GuildPreview(
         id=str(server.id),
         name=server.name,
         icon=server.icon or None,

@@ -15,11 +15,15 @@ from services.common.sqlite import Database
 from services.servers.domain import channel as channel_rules
 from services.servers.domain import member as member_rules
 from services.servers.domain import server as server_rules
+from services.servers.domain.audit import AuditChange, AuditEntry, AuditLine, Deed
 from services.servers.domain.change import Change, MemberChange
 from services.servers.domain.server import ServerEdit
 from services.servers.domain.state import (
+    Applicant,
+    Ban,
     Channel,
     ChannelType,
+    Invitation,
     Invite,
     Member,
     Overwrite,
@@ -29,6 +33,7 @@ from services.servers.domain.state import (
 )
 from services.servers.store.ports import (
     AlreadyDone,
+    AuditQuery,
     Commit,
     FirstResult,
     IdempotencyKey,
@@ -121,7 +126,7 @@ async def made(store: ServerStore, server_id: int = 1000, **edit: object) -> Ser
 
 
 async def joined(store: ServerStore, state: ServerState, user_id: int) -> ServerState:
-    return await changed(store, state, member_rules.join(state, user_id, now_ms=NOW))
+    return await changed(store, state, member_rules.join(state, Applicant(user_id), now_ms=NOW))
 
 
 async def changed(store: ServerStore, state: ServerState, change: Change) -> ServerState:
@@ -229,7 +234,7 @@ async def test_invitations_are_of_the_version_that_they_are_loaded_with(store: S
     state = await changed(store, state, Change(state.changed(), (), invites_put=(invite(), invite("def"))))
     assert await store.server_of_invite("abc") == 1000
     used = invite(uses=1, max_uses=3)
-    await changed(store, state, Change(state.changed(), (), invites_put=(used,), invites_removed=("def",)))
+    await changed(store, state, Change(state.changed(), (), invites_put=(used,), invites_removed=(invite("def"),)))
 
     found = await loaded(store, 1000, Wanted(invites=True))
     assert (found.state.version, found.invites) == (3, [used])
@@ -346,3 +351,135 @@ async def test_mutes_are_found_when_they_end(store: ServerStore) -> None:
     assert await store.mutes(until_ms=NOW + 99, limit=9) == []
     assert await store.mutes(until_ms=NOW + 300, limit=9) == [(1000, 30), (1000, 20)]
     assert await store.mutes(until_ms=NOW + 300, limit=1) == [(1000, 30)]
+
+
+BAN = Ban(user_id=ANN, reason="spam", identity_keys=("mail", "google"))
+
+
+async def test_ban_is_found_by_its_user_and_by_an_identity_in_common(store: ServerStore) -> None:
+    state = await made(store)
+    await changed(store, state, Change(state.changed(), (), bans_put=(BAN,)))
+    for wanted in (
+        Wanted(bans_on=frozenset({ANN, BOB})),
+        Wanted(bans_on=frozenset({BOB}), ban_keys=frozenset({"other", "google"})),
+        Wanted(bans_on=frozenset({ANN}), ban_keys=frozenset({"mail"})),
+    ):
+        assert list((await loaded(store, 1000, wanted)).bans) == [BAN]
+    assert not (await loaded(store, 1000, Wanted(bans_on=frozenset({BOB}), ban_keys=frozenset({"other"})))).bans
+    await made(store, 2000)
+    assert not (await loaded(store, 2000, Wanted(bans_on=frozenset({ANN})))).bans
+
+
+async def test_lifted_ban_leaves_no_identity_behind(store: ServerStore) -> None:
+    state = await made(store)
+    state = await changed(store, state, Change(state.changed(), (), bans_put=(BAN,)))
+    await changed(store, state, Change(state.changed(), (), bans_removed=(BAN,)))
+    assert not (await loaded(store, 1000, Wanted(ban_keys=frozenset(BAN.identity_keys)))).bans
+    assert await store.bans_page(1000, before=0, after=0, limit=10) == []
+
+
+async def test_bans_are_paged_by_user(store: ServerStore) -> None:
+    state = await made(store)
+    bans = [Ban(user_id=user_id) for user_id in range(1, 6)]
+    await changed(store, state, Change(state.changed(), (), bans_put=tuple(reversed(bans))))
+    assert await store.bans_page(1000, before=0, after=0, limit=10) == bans
+    assert await store.bans_page(1000, before=0, after=2, limit=2) == bans[2:4]
+    assert await store.bans_page(1000, before=4, after=0, limit=2) == bans[1:3]
+    assert await store.bans_page(1000, before=4, after=1, limit=1) == bans[1:2]
+    assert await store.bans_page(2000, before=0, after=0, limit=10) == []
+
+
+def invitation(number: int, invitee_id: int, server_id: int = 1000, inviter_id: int = OWNER) -> Invitation:
+    return Invitation(id=number, server_id=server_id, inviter_id=inviter_id, invitee_id=invitee_id, created_at_ms=NOW)
+
+
+async def test_invitations_of_users_are_of_the_version_that_they_are_loaded_with(store: ServerStore) -> None:
+    state = await made(store)
+    first, second = invitation(1, ANN), invitation(2, BOB)
+    state = await changed(store, state, Change(state.changed(), (), invitations_put=(first, second)))
+    assert list((await loaded(store, 1000, Wanted(all_invitations=True))).invitations) == [first, second]
+    assert list((await loaded(store, 1000, Wanted(invitations_of=frozenset({BOB})))).invitations) == [second]
+    assert list((await loaded(store, 1000)).invitations) == []
+    await changed(store, state, Change(state.changed(), (), invitations_removed=(first,)))
+    assert await store.invitation(1) is None
+    assert await store.invitation(2) == second
+
+
+async def test_invitations_are_found_by_who_is_named_in_them(store: ServerStore) -> None:
+    one, other = await made(store), await made(store, 2000)
+    first, second = invitation(1, ANN), invitation(2, ANN, 2000, BOB)
+    await changed(store, one, Change(one.changed(), (), invitations_put=(first,)))
+    await changed(store, other, Change(other.changed(), (), invitations_put=(second,)))
+    assert await store.invitations_of(ANN, limit=10) == [second, first]
+    assert await store.invitations_of(ANN, limit=1) == [second]
+    assert await store.invitations_of(BOB, limit=10) == []
+    assert await store.invitations_naming(BOB, limit=10) == [second]
+    await store.commit(commit((await loaded(store, 2000)).state, Change(None, ())))
+    assert await store.invitations_of(ANN, limit=10) == [first]
+
+
+def entry(
+    number: int, actor_id: int = OWNER, action: int = 20, target_id: int = ANN, server_id: int = 1000
+) -> AuditEntry:
+    changes = (AuditChange("name", None, "new"), AuditChange("$add", new=[{"id": "1", "name": "role"}]))
+    return AuditEntry(
+        number, server_id, Deed(actor_id, "why"), AuditLine(action, target_id, changes, {"id": str(number)})
+    )
+
+
+async def test_audit_entries_are_stored_with_their_change_and_paged(store: ServerStore) -> None:
+    state = await made(store)
+    entries = [entry(1), entry(2, actor_id=ANN), entry(3, action=22), entry(4, target_id=BOB)]
+    stored = replace(commit(state, Change(state.changed(), ())), audit=entries)
+    await store.commit(stored)
+
+    async def page(limit: int = 10, **query: int) -> list[int]:
+        return [each.id for each in await store.audit_page(AuditQuery(server_id=1000, limit=limit, **query))]
+
+    assert await store.audit_page(AuditQuery(server_id=1000, limit=10)) == entries[::-1]
+    assert await page(limit=2) == [4, 3]
+    assert await page(before=3) == [2, 1]
+    assert await page(after=1, limit=2) == [2, 3]
+    assert await page(after=1, before=4) == [3, 2]
+    assert await page(actor_id=ANN) == [2]
+    assert await page(action=22) == [3]
+    assert await page(target_id=BOB) == [4]
+    with pytest.raises(VersionConflict):
+        await store.commit(replace(stored, audit=[entry(5)], record=OutboxRecord(next(_record_ids), "server:1000", ())))
+    assert await page(limit=1) == [4]
+
+
+async def test_entry_of_another_service_is_stored_once_and_only_where_a_server_is(
+    under_test: StoreUnderTest,
+) -> None:
+    store = under_test.store
+    await made(store)
+
+    def record() -> OutboxRecord:
+        return OutboxRecord(next(_record_ids), "server:1000", ())
+
+    first = record()
+    assert await store.append_audit(entry(9), first)
+    assert not await store.append_audit(entry(9), record())
+    assert not await store.append_audit(entry(10, server_id=4000), record())
+    assert (await under_test.pending())[-1] == under_test.notified[-1] == first
+    assert await store.audit_page(AuditQuery(server_id=1000, limit=10)) == [entry(9)]
+    assert (await loaded(store, 1000)).state.version == 1
+
+
+async def test_public_servers_are_ranked_by_name_then_size_and_paged_without_a_gap(store: ServerStore) -> None:
+    named = {1000: "Chess", 2000: "Club of chess", 3000: "Chess club", 4000: "Games", 5000: "chess circle"}
+    for server_id, name in named.items():
+        await made(store, server_id, name=name, description="we play chess", is_public=True)
+    await joined(store, (await loaded(store, 5000)).state, ANN)
+
+    async def found(query: str, after: int = 0, limit: int = 10) -> list[int]:
+        return [state.id for state in await store.public_servers(query, after=after, limit=limit)]
+
+    ranked = [1000, 5000, 3000, 2000, 4000]
+    assert await found("CHESS") == ranked
+    pages: list[int] = []
+    while page := await found("chess", after=pages[-1] if pages else 0, limit=2):
+        pages += page
+    assert pages == ranked
+    assert await found("") == [5000, 1000, 2000, 3000, 4000]

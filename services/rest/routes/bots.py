@@ -68,7 +68,8 @@ async def reset_bot_token(request: ApiRequest, bot_id: PathId) -> BotToken:
 @put("/servers/{server_id:str}/bots/{bot_id:str}", dto=BodyDecoder[BotAdd], return_dto=None)
 async def add_bot(request: ApiRequest, server_id: PathId, bot_id: PathId, data: JSONBody[BotAdd]) -> MemberObject:
     answer = await request.services.members.AddBot(
-        AddBotRequest(server_id=server_id, bot_id=bot_id, permissions=data.permissions), metadata=request.to_servers
+        AddBotRequest(server_id=server_id, bot_id=bot_id, permissions=data.permissions, reason=request.reason),
+        metadata=request.to_servers,
     )
     return member_object(answer.member)
 

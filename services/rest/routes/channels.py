@@ -6,6 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from beep.servers.v1.channel_pb2 import Channel
 from beep.servers.v1.channels_service_pb2 import (
     ChannelMove,
     CreateChannelRequest,
@@ -15,19 +16,20 @@ from beep.servers.v1.channels_service_pb2 import (
     MoveChannelsRequest,
     UpdateChannelRequest,
 )
+from beep.servers.v1.threads_service_pb2 import DeleteThreadRequest, UpdateThreadRequest
 from services.common import limits
 from services.common.errors import FieldViolation, NotFound
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
-from services.rest.fields import ChannelName, PathId, Position, Snowflake, given, or_empty
+from services.rest.fields import AutoArchive, ChannelName, PathId, Position, SlowMode, Snowflake, given, or_empty
 from services.rest.request import ApiRequest
 from services.rest.routes import private_channels
 from services.rest.routes.overwrites import OverwritesIn, overwrites
 from services.wire.channel import TYPES_BY_NUMBER, ChannelObject, channel_object
 from services.wire.private_channel import PrivateChannelObject
+from services.wire.thread import ThreadObject, thread_object
 
 Topic = Annotated[str, Meta(max_length=limits.CHANNEL_TOPIC)]
-SlowMode = Annotated[int, Meta(ge=0, le=limits.CHANNEL_RATE_LIMIT)]
 
 
 class ChannelCreate(Struct):
@@ -49,12 +51,18 @@ class ChannelUpdate(Struct):
     nsfw: bool | UnsetType | None = UNSET
     rate_limit_per_user: SlowMode | UnsetType | None = UNSET
     permission_overwrites: OverwritesIn | UnsetType | None = UNSET
+    # Of threads only.
+    archived: bool | UnsetType | None = UNSET
+    locked: bool | UnsetType | None = UNSET
+    auto_archive_duration: AutoArchive | UnsetType | None = UNSET
 
 
 class ChannelPosition(Struct):
     id: Snowflake
     position: Position | None = None
     parent_id: Snowflake | UnsetType | None = UNSET
+    # Take over the overwrites of the category.
+    lock_permissions: bool | None = None
 
 
 ChannelPositions = Annotated[list[ChannelPosition], Meta(max_length=limits.CHANNELS_PER_SERVER)]
@@ -96,34 +104,53 @@ async def list_channels(request: ApiRequest, server_id: PathId) -> list[ChannelO
 @patch("/guilds/{server_id:str}/channels", status_code=204, dto=BodyDecoder[ChannelPositions], return_dto=None)
 async def move_channels(request: ApiRequest, server_id: PathId, data: JSONBody[ChannelPositions]) -> None:
     moves = [
-        ChannelMove(channel_id=move.id, position=move.position, parent_id=or_empty(move.parent_id, 0)) for move in data
+        ChannelMove(
+            channel_id=move.id,
+            position=move.position,
+            parent_id=or_empty(move.parent_id, 0),
+            lock_permissions=move.lock_permissions or False,
+        )
+        for move in data
     ]
     await request.services.channels.MoveChannels(
-        MoveChannelsRequest(server_id=server_id, moves=moves), metadata=request.to_servers
+        MoveChannelsRequest(server_id=server_id, moves=moves, reason=request.reason), metadata=request.to_servers
     )
 
 
 @get("/channels/{channel_id:str}")
-async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject | PrivateChannelObject:
-    try:
-        answer = await request.services.channels.GetChannel(
-            GetChannelRequest(channel_id=channel_id), metadata=request.to_servers
-        )
-    except NotFound as error:
-        _require_unknown_channel(error)
+async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject | ThreadObject | PrivateChannelObject:
+    channel = await _server_channel(request, channel_id)
+    if channel is None:
         return await private_channels.get_private_channel(request, channel_id)
-    return channel_object(answer.channel)
+    return thread_object(channel) if channel.HasField("thread") else channel_object(channel)
 
 
 @patch("/channels/{channel_id:str}", dto=BodyDecoder[ChannelUpdate], return_dto=None)
 async def update_channel(
     request: ApiRequest, channel_id: PathId, data: JSONBody[ChannelUpdate]
-) -> ChannelObject | PrivateChannelObject:
-    try:
-        return await _update_server_channel(request, channel_id, data)
-    except NotFound as error:
-        _require_unknown_channel(error)
+) -> ChannelObject | ThreadObject | PrivateChannelObject:
+    channel = await _server_channel(request, channel_id)
+    if channel is None:
         return await private_channels.update_private_channel(request, channel_id, name=or_empty(data.name, ""))
+    if channel.HasField("thread"):
+        return await _update_thread(request, channel_id, data)
+    return await _update_server_channel(request, channel_id, data)
+
+
+async def _update_thread(request: ApiRequest, thread_id: int, data: ChannelUpdate) -> ThreadObject:
+    answer = await request.services.threads.UpdateThread(
+        UpdateThreadRequest(
+            thread_id=thread_id,
+            name=given(data.name),
+            archived=given(data.archived),
+            locked=given(data.locked),
+            auto_archive_minutes=given(data.auto_archive_duration),
+            rate_limit_per_user=or_empty(data.rate_limit_per_user, 0),
+            reason=request.reason,
+        ),
+        metadata=request.to_servers,
+    )
+    return thread_object(answer.thread)
 
 
 async def _update_server_channel(request: ApiRequest, channel_id: int, data: ChannelUpdate) -> ChannelObject:
@@ -147,21 +174,34 @@ async def _update_server_channel(request: ApiRequest, channel_id: int, data: Cha
 
 
 @delete("/channels/{channel_id:str}", status_code=200)
-async def delete_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject | PrivateChannelObject:
-    try:
-        answer = await request.services.channels.DeleteChannel(
-            DeleteChannelRequest(channel_id=channel_id, reason=request.reason), metadata=request.to_servers
-        )
-    except NotFound as error:
-        _require_unknown_channel(error)
+async def delete_channel(
+    request: ApiRequest, channel_id: PathId
+) -> ChannelObject | ThreadObject | PrivateChannelObject:
+    channel = await _server_channel(request, channel_id)
+    if channel is None:
         return await private_channels.close_private_channel(request, channel_id)
+    if channel.HasField("thread"):
+        gone = await request.services.threads.DeleteThread(
+            DeleteThreadRequest(thread_id=channel_id, reason=request.reason), metadata=request.to_servers
+        )
+        return thread_object(gone.thread)
+    answer = await request.services.channels.DeleteChannel(
+        DeleteChannelRequest(channel_id=channel_id, reason=request.reason), metadata=request.to_servers
+    )
     return channel_object(answer.channel)
 
 
-def _require_unknown_channel(error: NotFound) -> None:
-    """A channel that `servers` does not know, or hides, may be a private one of the caller's."""
-    if error.reason != "UNKNOWN_CHANNEL":
-        raise error
+async def _server_channel(request: ApiRequest, channel_id: int) -> Channel | None:
+    """A channel or thread of a server. None: it may be a private channel of the caller's."""
+    try:
+        answer = await request.services.channels.GetChannel(
+            GetChannelRequest(channel_id=channel_id), metadata=request.to_servers
+        )
+    except NotFound as error:
+        if error.reason == "UNKNOWN_CHANNEL":
+            return None
+        raise
+    return answer.channel
 
 
 ROUTES = [

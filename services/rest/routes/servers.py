@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from beep.servers.v1.servers_service_pb2 import (
     CreateServerRequest,
     DeleteServerRequest,
+    GetPreviewRequest,
     GetServerRequest,
     UpdateServerRequest,
 )
@@ -17,7 +18,7 @@ from services.rest.admission import LIMIT
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, ServerName, Snowflake, given, or_empty
 from services.rest.request import ApiRequest
-from services.wire.server import GuildObject, guild_object
+from services.wire.server import GuildObject, GuildPreview, guild_object, guild_preview
 
 # Discord's word for a server that anybody may find and join.
 DISCOVERABLE: Final = "DISCOVERABLE"
@@ -37,6 +38,8 @@ class GuildUpdate(Struct):
     description: Description | UnsetType | None = UNSET
     features: Features | UnsetType | None = UNSET
     system_channel_id: Snowflake | UnsetType | None = UNSET
+    # Hands the server over.
+    owner_id: Snowflake | UnsetType | None = UNSET
 
 
 @post("/guilds", dto=BodyDecoder[GuildCreate], return_dto=None, opt={LIMIT: "server_creates"})
@@ -71,6 +74,7 @@ async def update_server(request: ApiRequest, server_id: PathId, data: JSONBody[G
             description=or_empty(data.description, ""),
             is_public=None if features is None else DISCOVERABLE in features,
             system_channel_id=or_empty(data.system_channel_id, 0),
+            owner_id=given(data.owner_id),
             reason=request.reason,
         ),
         metadata=request.to_servers,
@@ -80,7 +84,18 @@ async def update_server(request: ApiRequest, server_id: PathId, data: JSONBody[G
 
 @delete("/guilds/{server_id:str}", status_code=204)
 async def delete_server(request: ApiRequest, server_id: PathId) -> None:
-    await request.services.servers.DeleteServer(DeleteServerRequest(server_id=server_id), metadata=request.to_servers)
+    await request.services.servers.DeleteServer(
+        DeleteServerRequest(server_id=server_id, reason=request.reason), metadata=request.to_servers
+    )
 
 
-ROUTES = [create_server, get_server, update_server, delete_server]
+@get("/guilds/{server_id:str}/preview")
+async def get_preview(request: ApiRequest, server_id: PathId) -> GuildPreview:
+    """What anybody may know of a public server before joining it."""
+    answer = await request.services.servers.GetPreview(
+        GetPreviewRequest(server_id=server_id), metadata=request.to_servers
+    )
+    return guild_preview(answer.server)
+
+
+ROUTES = [create_server, get_server, update_server, delete_server, get_preview]

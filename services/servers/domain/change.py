@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.servers.domain.state import Channel, Invite, Member, Role, ServerState
+from services.servers.domain.state import (
+    Ban,
+    Channel,
+    Invitation,
+    Invite,
+    Member,
+    Role,
+    ServerState,
+    Thread,
+    ThreadMember,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +23,7 @@ class ServerCreated:
 
 @dataclass(frozen=True, slots=True)
 class ServerUpdated:
-    pass
+    owner_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,37 @@ class ChannelUpdated:
 @dataclass(frozen=True, slots=True)
 class ChannelDeleted:
     channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCreated:
+    thread: Thread
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadUpdated:
+    thread: Thread
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadDeleted:
+    thread: Thread
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadJoined:
+    """`thread` counts the member."""
+
+    thread: Thread
+    member: ThreadMember
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadLeft:
+    """`thread` counts the user no more."""
+
+    thread: Thread
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +111,28 @@ class MemberLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class BanAdded:
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BanRemoved:
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationCreated:
+    invitation: Invitation
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationDeleted:
+    """Answered, cancelled, or without an object."""
+
+    invitation: Invitation
+
+
+@dataclass(frozen=True, slots=True)
 class InviteCreated:
     invite: Invite
 
@@ -87,12 +150,21 @@ Event: TypeAlias = (
     | ChannelCreated
     | ChannelUpdated
     | ChannelDeleted
+    | ThreadCreated
+    | ThreadUpdated
+    | ThreadDeleted
+    | ThreadJoined
+    | ThreadLeft
     | RoleCreated
     | RoleUpdated
     | RoleDeleted
     | MemberJoined
     | MemberUpdated
     | MemberLeft
+    | BanAdded
+    | BanRemoved
+    | InvitationCreated
+    | InvitationDeleted
     | InviteCreated
     | InviteDeleted
 )
@@ -120,6 +192,27 @@ class MemberChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadChange:
+    """A thread that begins (`before` is None), changes, or goes (`after` is None)."""
+
+    before: Thread | None
+    after: Thread | None
+
+    @property
+    def thread_id(self) -> int:
+        thread = self.after or self.before
+        assert thread is not None
+        return thread.id
+
+    @property
+    def changes_decisions(self) -> bool:
+        """Whether what decisions read of the thread changes."""
+        if self.before is None or self.after is None:
+            return True
+        return (self.before.archived, self.before.locked) != (self.after.archived, self.after.locked)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One change of a server, stored as a whole or not at all. `state` is None when the server is deleted."""
 
@@ -127,4 +220,11 @@ class Change:
     events: tuple[Event, ...]
     members: tuple[MemberChange, ...] = ()
     invites_put: tuple[Invite, ...] = ()
-    invites_removed: tuple[str, ...] = ()
+    invites_removed: tuple[Invite, ...] = ()
+    bans_put: tuple[Ban, ...] = ()
+    bans_removed: tuple[Ban, ...] = ()
+    invitations_put: tuple[Invitation, ...] = ()
+    invitations_removed: tuple[Invitation, ...] = ()
+    threads: tuple[ThreadChange, ...] = ()
+    thread_members_put: tuple[ThreadMember, ...] = ()
+    thread_members_removed: tuple[ThreadMember, ...] = ()

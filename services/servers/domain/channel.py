@@ -18,10 +18,11 @@ from services.servers.domain.change import (
     Event,
     InviteDeleted,
     ServerUpdated,
+    ThreadChange,
 )
 from services.servers.domain.errors import TooManyChannels, WrongChannelType
 from services.servers.domain.form import Form, invalid
-from services.servers.domain.state import Actor, Channel, ChannelType, Invite, Overwrite, ServerState
+from services.servers.domain.state import Actor, Channel, ChannelType, Invite, Overwrite, ServerState, Thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +91,16 @@ def update(
     )
 
 
-def delete(state: ServerState, channel_id: int, *, invites: Iterable[Invite]) -> Change:
-    """Deletes the channel with its `invites` (all of them must be given). What is in a category stays, without it."""
+def delete(state: ServerState, channel_id: int, *, invites: Iterable[Invite], threads: Iterable[Thread] = ()) -> Change:
+    """Deletes the channel with its `invites` and `threads` (all of them must be given). What is in a category stays,
+    without it. Clients drop a channel's threads with the channel.
+    """
     channel = state.channel(channel_id)
     orphans = [replace(child, parent_id=0) for child in state.channels if child.parent_id == channel_id]
-    codes = tuple(invite.code for invite in invites)
+    removed = tuple(invites)
     # The invitations first: they are told to those who may view the channel, and then nobody may.
     events: list[Event] = [
-        *(InviteDeleted(code, channel_id) for code in codes),
+        *(InviteDeleted(invite.code, channel_id) for invite in removed),
         ChannelDeleted(channel),
         *(ChannelUpdated(child) for child in orphans),
     ]
@@ -107,7 +110,10 @@ def delete(state: ServerState, channel_id: int, *, invites: Iterable[Invite]) ->
         events.append(ServerUpdated())
     kept = tuple(other for other in state.with_channels(*orphans) if other.id != channel_id)
     return Change(
-        state.changed(channels=kept, system_channel_id=system_channel_id), tuple(events), invites_removed=codes
+        state.changed(channels=kept, system_channel_id=system_channel_id),
+        tuple(events),
+        invites_removed=removed,
+        threads=tuple(ThreadChange(thread, None) for thread in threads),
     )
 
 

@@ -39,6 +39,23 @@ class UnknownInvite(NotFound):
         super().__init__("UNKNOWN_INVITE", "Unknown invitation.")
 
 
+class UnknownInvitation(NotFound):
+    """There is none, or it is not for the caller to know of."""
+
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_INVITATION", "Unknown invitation.")
+
+
+class UnknownBan(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_BAN", "Unknown ban.")
+
+
+class UnknownUser(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_USER", "Unknown user.")
+
+
 class UnknownOverwrite(NotFound):
     def __init__(self) -> None:
         super().__init__("UNKNOWN_OVERWRITE", "Unknown permission overwrite.")
@@ -70,6 +87,23 @@ class OutOfHierarchy(MissingPermissions):
         super().__init__("This is not below your highest role.")
 
 
+class Banned(PermissionDenied):
+    """The user, or another account of the same person."""
+
+    def __init__(self) -> None:
+        super().__init__("USER_BANNED", "The user is banned from this server.")
+
+
+class AlreadyMember(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("ALREADY_MEMBER", "The user is a member of this server already.")
+
+
+class TooManyInvitations(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_INVITATIONS", "This server has as many open invitations as it may have.")
+
+
 class TooManyRoles(ResourceExhausted):
     def __init__(self) -> None:
         super().__init__("MAX_ROLES", "This server has as many roles as it may have.")
@@ -88,6 +122,30 @@ class TooManyInvites(ResourceExhausted):
 class TooManyServers(ResourceExhausted):
     def __init__(self) -> None:
         super().__init__("MAX_SERVERS", "You are in as many servers as you may be.")
+
+
+class ThreadExists(FailedPrecondition):
+    """A message begins one thread."""
+
+    def __init__(self) -> None:
+        super().__init__("THREAD_EXISTS", "This message has a thread already.")
+
+
+class ThreadArchived(FailedPrecondition):
+    """It has to be un-archived first."""
+
+    def __init__(self) -> None:
+        super().__init__("THREAD_ARCHIVED", "This thread is archived.")
+
+
+class TooManyActiveThreads(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_ACTIVE_THREADS", "This server has as many active threads as it may have.")
+
+
+class TooManyThreadMembers(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_THREAD_MEMBERS", "This thread has as many members as it may have.")
 
 
 class WrongChannelType(FailedPrecondition):

@@ -50,7 +50,22 @@ class SeatGone:
     user_id: int
 
 
-Fact: TypeAlias = ServerFact | ServerGone | RolesFact | ChannelFact | ChannelGone | SeatFact | SeatGone
+@dataclass(frozen=True, slots=True)
+class ThreadFact:
+    thread_id: int
+    channel_id: int
+    locked: bool
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadGone:
+    thread_id: int
+
+
+Fact: TypeAlias = (
+    ServerFact | ServerGone | RolesFact | ChannelFact | ChannelGone | SeatFact | SeatGone | ThreadFact | ThreadGone
+)
 
 
 def facts_of(before: ServerState | None, change: Change) -> tuple[Fact, ...]:
@@ -58,7 +73,13 @@ def facts_of(before: ServerState | None, change: Change) -> tuple[Fact, ...]:
     after = change.state
     if after is None:
         return (ServerGone(),)
-    return (*_server(before, after), *_roles(before, after), *_channels(before, after), *_seats(change))
+    return (
+        *_server(before, after),
+        *_roles(before, after),
+        *_channels(before, after),
+        *_seats(change),
+        *_threads(change),
+    )
 
 
 def _server(before: ServerState | None, after: ServerState) -> tuple[Fact, ...]:
@@ -95,4 +116,14 @@ def _seats(change: Change) -> tuple[Fact, ...]:
         else SeatGone(member.user_id)
         for member in change.members
         if member.changes_seat
+    )
+
+
+def _threads(change: Change) -> tuple[Fact, ...]:
+    return tuple(
+        ThreadFact(each.after.id, each.after.channel_id, each.after.locked, each.after.archived)
+        if each.after is not None
+        else ThreadGone(each.thread_id)
+        for each in change.threads
+        if each.changes_decisions
     )

@@ -9,7 +9,7 @@ from services.servers.domain.change import Change, InviteCreated, InviteDeleted
 from services.servers.domain.channel import require_messages
 from services.servers.domain.errors import MissingPermissions, TooManyInvites, UnknownInvite
 from services.servers.domain.form import Form
-from services.servers.domain.state import Invite, ServerState
+from services.servers.domain.state import Applicant, Invite, ServerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def create(
         state.changed(),
         (*(InviteDeleted(old.code, old.channel_id) for old in over if not old.is_used_up), InviteCreated(invite)),
         invites_put=(invite,),
-        invites_removed=tuple(old.code for old in over),
+        invites_removed=tuple(over),
     )
 
 
@@ -82,10 +82,10 @@ def delete(state: ServerState, invite: Invite, *, actor_id: int, may_delete_any:
     """One's own invitation, or anybody's."""
     if not may_delete_any and invite.inviter_id != actor_id:
         raise MissingPermissions("This is somebody else's invitation.")
-    return Change(state.changed(), (InviteDeleted(invite.code, invite.channel_id),), invites_removed=(invite.code,))
+    return Change(state.changed(), (InviteDeleted(invite.code, invite.channel_id),), invites_removed=(invite,))
 
 
-def accept(state: ServerState, invite: Invite, user_id: int, *, now_ms: int) -> Change:
+def accept(state: ServerState, invite: Invite, applicant: Applicant, *, now_ms: int) -> Change:
     """One who is no member yet joins, which uses the invitation once.
 
     One that is used up stays stored until the next is made: whoever used it last may have missed the answer, and must
@@ -93,10 +93,11 @@ def accept(state: ServerState, invite: Invite, user_id: int, *, now_ms: int) -> 
 
     Raises:
         UnknownInvite: it is over.
+        Banned
     """
     if not invite.is_live(now_ms):
         raise UnknownInvite
     used = replace(invite, uses=invite.uses + 1)
-    joined = member_rules.join(state, user_id, now_ms=now_ms)
+    joined = member_rules.join(state, applicant, now_ms=now_ms)
     over = (InviteDeleted(invite.code, invite.channel_id),) if used.is_used_up else ()
     return replace(joined, events=(*joined.events, *over), invites_put=(used,))

@@ -12,11 +12,18 @@ from typing import Final
 from services.common.limits import NICKNAME, ROLES_PER_SERVER
 from services.common.permissions import Permission
 from services.servers.domain import role as role_rules
-from services.servers.domain.change import Change, MemberChange, MemberJoined, MemberLeft, MemberUpdated
-from services.servers.domain.errors import MissingPermissions, OwnerCannotLeave, TooManyRoles
+from services.servers.domain.change import (
+    Change,
+    InvitationDeleted,
+    MemberChange,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+)
+from services.servers.domain.errors import Banned, MissingPermissions, OwnerCannotLeave, TooManyRoles
 from services.servers.domain.form import Form, invalid
 from services.servers.domain.hierarchy import require_above_member, require_above_role, require_held
-from services.servers.domain.state import ALL_PERMISSIONS, Actor, Member, Role, ServerState
+from services.servers.domain.state import ALL_PERMISSIONS, Actor, Applicant, Member, Role, ServerState
 
 MUTE_MAX_MS: Final = 28 * 24 * 3600 * 1000
 """Discord's longest time-out, 28 days."""
@@ -37,28 +44,40 @@ class MemberEdit:
     muted_until_ms: int | None = None
 
 
-def join(state: ServerState, user_id: int, *, now_ms: int) -> Change:
-    """For one who is no member yet."""
-    member = Member(user_id=user_id, joined_at_ms=now_ms)
+def join(state: ServerState, applicant: Applicant, *, now_ms: int) -> Change:
+    """For one who is no member yet, by whichever way: every way in leads through here.
+
+    Raises:
+        Banned
+    """
+    if applicant.bans:
+        raise Banned
+    member = Member(user_id=applicant.user_id, joined_at_ms=now_ms)
     return Change(
         state.changed(member_count=state.member_count + 1),
-        (MemberJoined(member),),
+        (MemberJoined(member), *(InvitationDeleted(answered) for answered in applicant.invitations)),
         members=(MemberChange(None, member),),
+        invitations_removed=applicant.invitations,
     )
 
 
 def add_bot(
-    state: ServerState, actor: Actor, bot_id: int, bot_name: str, *, permissions: int, role_id: int, now_ms: int
+    state: ServerState, actor: Actor, bot: Applicant, bot_name: str, *, permissions: int, role_id: int, now_ms: int
 ) -> Change:
-    """A bot joins, with a role of its own when it gets permissions: the actor's own at most."""
+    """A bot joins, with a role of its own when it gets permissions: the actor's own at most.
+
+    Raises:
+        Banned, MissingPermissions, TooManyRoles
+    """
     permissions &= ALL_PERMISSIONS
     require_held(actor, permissions)
+    joined = join(state, bot, now_ms=now_ms)
     if not permissions:
-        return join(state, bot_id, now_ms=now_ms)
+        return joined
     if len(state.roles) >= ROLES_PER_SERVER:
         raise TooManyRoles
-    role = Role(id=role_id, name=bot_name, permissions=permissions, managed=True, bot_id=bot_id)
-    member = Member(user_id=bot_id, joined_at_ms=now_ms, role_ids=(role.id,))
+    role = Role(id=role_id, name=bot_name, permissions=permissions, managed=True, bot_id=bot.user_id)
+    member = Member(user_id=bot.user_id, joined_at_ms=now_ms, role_ids=(role.id,))
     added = role_rules.with_new_role(state, role)
     assert added.state is not None
     return Change(
@@ -71,12 +90,12 @@ def add_bot(
 def leave(state: ServerState, member: Member) -> Change:
     if member.user_id == state.owner_id:
         raise OwnerCannotLeave
-    return _removed(state, member)
+    return removed(state, member)
 
 
 def kick(state: ServerState, actor: Actor, member: Member) -> Change:
     require_above_member(state, actor, member)
-    return _removed(state, member)
+    return removed(state, member)
 
 
 def give_role(state: ServerState, actor: Actor, member: Member, role_id: int) -> Change | None:
@@ -130,7 +149,8 @@ def _updated(state: ServerState, before: Member, after: Member) -> Change | None
     return Change(state.changed(), (MemberUpdated(after, views_changed=change.changes_seat),), members=(change,))
 
 
-def _removed(state: ServerState, member: Member) -> Change:
+def removed(state: ServerState, member: Member) -> Change:
+    """The removal itself, whoever wants it. A bot's role goes with it."""
     own_role = next((role for role in state.roles if role.managed and role.bot_id == member.user_id), None)
     cleared = role_rules.without_role(state, own_role, holders=()) if own_role else Change(state.changed(), ())
     assert cleared.state is not None

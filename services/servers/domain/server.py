@@ -1,15 +1,25 @@
 """The server itself: made, changed, deleted."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from services.common.limits import SERVER_DESCRIPTION, SERVER_NAME, SERVER_NAME_MIN
 from services.common.permissions import Permission
-from services.servers.domain.change import Change, MemberChange, ServerCreated, ServerDeleted, ServerUpdated
+from services.servers.domain.change import (
+    Change,
+    Event,
+    InvitationDeleted,
+    MemberChange,
+    ServerCreated,
+    ServerDeleted,
+    ServerUpdated,
+    ThreadChange,
+)
 from services.servers.domain.channel import require_messages
 from services.servers.domain.errors import MissingPermissions
 from services.servers.domain.form import Form, invalid
-from services.servers.domain.state import Actor, Channel, Member, Role, ServerState
+from services.servers.domain.state import Actor, Channel, Invitation, Member, Role, ServerState, Thread
 
 _P = Permission
 
@@ -56,6 +66,8 @@ class ServerEdit:
     is_public: bool | None = None
     icon: str | None = None
     system_channel_id: int | None = None
+    # Hands the server over.
+    owner_id: int | None = None
 
 
 def create(edit: ServerEdit, *, owner_id: int, server_id: int, channel_id: int, now_ms: int) -> Change:
@@ -74,22 +86,36 @@ def create(edit: ServerEdit, *, owner_id: int, server_id: int, channel_id: int, 
     return Change(_edited(blank, edit), (ServerCreated(owner_id),), members=(MemberChange(None, owner),))
 
 
-def update(state: ServerState, edit: ServerEdit) -> Change | None:
+def update(state: ServerState, actor: Actor, edit: ServerEdit, *, people: Collection[int] = ()) -> Change | None:
+    """Changes the settings.
+
+    Args:
+        people: whether a new owner is among them: the members who are no bots.
+    """
     _check_form(edit)
+    if edit.owner_id is not None and edit.owner_id != state.owner_id:
+        if actor.user_id != state.owner_id:
+            raise MissingPermissions("Only the owner can hand the server over.")
+        if edit.owner_id not in people:
+            raise invalid("owner_id", "Not a member of this server, or a bot.")
     if edit.system_channel_id:
         channel = next((channel for channel in state.channels if channel.id == edit.system_channel_id), None)
         if channel is None:
             raise invalid("system_channel_id", "Not a channel of this server.")
         require_messages(channel)
     edited = _edited(state, edit)
-    return None if edited == state else Change(edited.changed(), (ServerUpdated(),))
+    if edited == state:
+        return None
+    return Change(edited.changed(), (ServerUpdated(owner_changed=edited.owner_id != state.owner_id),))
 
 
-def delete(state: ServerState, actor: Actor) -> Change:
-    """With all that is in it. Only the owner may: no permission stands for it."""
-    if actor.user_id != state.owner_id:
-        raise MissingPermissions("Only the owner can delete the server.")
-    return Change(None, (ServerDeleted(),))
+def delete(*, invitations: Collection[Invitation], threads: Iterable[Thread] = ()) -> Change:
+    """With all that is in it. Its `invitations` are told to whom they were for, its `threads` to who keeps what was
+    written in them: all must be given.
+    """
+    events: tuple[Event, ...] = (*(InvitationDeleted(each) for each in invitations), ServerDeleted())
+    gone = tuple(ThreadChange(thread, None) for thread in threads)
+    return Change(None, events, invitations_removed=tuple(invitations), threads=gone)
 
 
 def _check_form(edit: ServerEdit, *, name_required: bool = False) -> None:
@@ -108,4 +134,5 @@ def _edited(state: ServerState, edit: ServerEdit) -> ServerState:
         is_public=state.is_public if edit.is_public is None else edit.is_public,
         icon=state.icon if edit.icon is None else edit.icon,
         system_channel_id=state.system_channel_id if edit.system_channel_id is None else edit.system_channel_id,
+        owner_id=state.owner_id if edit.owner_id is None else edit.owner_id,
     )

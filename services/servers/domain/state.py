@@ -52,6 +52,36 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A side conversation. It has the id of the message that it began with, if there was one."""
+
+    id: int
+    server_id: int
+    # The channel that it hangs on: whose viewers are its readers.
+    channel_id: int
+    owner_id: int
+    name: str
+    archived: bool = False
+    # Only who manages threads may write in it, or un-archive it.
+    locked: bool = False
+    # Of inactivity, after which clients stop showing it.
+    auto_archive_minutes: int
+    rate_limit_per_user: int = 0
+    archive_changed_at_ms: int
+    created_at_ms: int
+    member_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadMember:
+    """Somebody who joined a thread, to be told of what goes on in it. To read it one need not."""
+
+    thread_id: int
+    user_id: int
+    joined_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """@everyone is the role with the id of its server; its position is 0 and nothing is below it."""
 
@@ -104,6 +134,36 @@ class Invite:
     @property
     def is_used_up(self) -> bool:
         return self.max_uses > 0 and self.uses >= self.max_uses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """Of one user, by somebody in the server."""
+
+    id: int
+    server_id: int
+    inviter_id: int
+    invitee_id: int
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ban:
+    """Holds against the user, and against every account that shares an identity with theirs as it was then."""
+
+    user_id: int
+    reason: str = ""
+    # Opaque; two users with a key in common are one person.
+    identity_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who wants to join, the bans that hold against them, and the invitations of the server that they have."""
+
+    user_id: int
+    bans: tuple[Ban, ...] = ()
+    invitations: tuple[Invitation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

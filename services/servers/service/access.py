@@ -64,6 +64,11 @@ class Access:
             raise UnknownChannel
         return _grant(user_id, answer, required, any_of)
 
+    async def views(self, user_id: int, channel_id: int) -> bool:
+        """Whether somebody else may view the channel."""
+        answer = await self._authz.Authorize(authz_pb.AuthorizeRequest(user_id=user_id, channel_id=channel_id))
+        return answer.outcome == authz_pb.OUTCOME_ALLOWED
+
     async def permissions(
         self, server_id: int, channel_ids: list[int], *, user_id: int | None = None
     ) -> authz_pb.GetPermissionsResponse:

@@ -6,7 +6,7 @@ gone for whatever is asked, or posted, after the answer (ARCHITECTURE.md, "The l
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.common.clock import Clock
@@ -15,10 +15,11 @@ from services.common.limits import IDEMPOTENCY_KEY
 from services.common.outbox import Relay
 from services.servers import events
 from services.servers.directory import Directory
+from services.servers.domain.audit import AuditEntry, Deed, lines_of
 from services.servers.domain.change import Change
 from services.servers.domain.errors import UnknownMember, UnknownServer
 from services.servers.domain.form import Form
-from services.servers.domain.state import Actor, Invite, Member, ServerState
+from services.servers.domain.state import Actor, Invitation, Invite, Member, ServerState
 from services.servers.service.access import Grant
 from services.servers.service.queues import ServerQueues
 from services.servers.store.ports import (
@@ -45,6 +46,10 @@ class Scene:
     actor: Actor
     now_ms: int
     loaded: Loaded
+
+    @property
+    def invitations(self) -> tuple[Invitation, ...]:
+        return tuple(self.loaded.invitations)
 
     @property
     def invites(self) -> tuple[Invite, ...]:
@@ -97,6 +102,7 @@ class Changes:
         grant: Grant,
         decide: Decide,
         *,
+        reason: str = "",
         wanted: Wanted = NOTHING_ELSE,
         key: IdempotencyKey | None = None,
         result: Callable[[Change], str] | None = None,
@@ -106,6 +112,7 @@ class Changes:
         Args:
             grant: what authz said.
             decide: the rule; None when there is nothing to change. It may be asked several times.
+            reason: for the audit log.
             wanted: what it looks at besides the root and the caller.
             key: of a create; then `result` names what was made.
 
@@ -121,30 +128,35 @@ class Changes:
                 raise UnknownServer
             return decide(Scene(loaded.state, grant.actor(member), now_ms, loaded))
 
-        wanted = Wanted(
-            member_ids=wanted.member_ids | {grant.user_id},
-            all_members=wanted.all_members,
-            holders_of=wanted.holders_of,
-            invites=wanted.invites,
+        return await self.make_unbidden(
+            grant.server_id,
+            as_member,
+            deed=Deed(grant.user_id, reason),
+            wanted=replace(wanted, member_ids=wanted.member_ids | {grant.user_id}),
+            key=key,
+            result=result,
         )
-        return await self.make_unbidden(grant.server_id, as_member, wanted=wanted, key=key, result=result)
 
     async def make_unbidden(
         self,
         server_id: int,
         decide: Callable[[Loaded, int], Change | None],
         *,
+        deed: Deed | None = None,
         wanted: Wanted = NOTHING_ELSE,
         key: IdempotencyKey | None = None,
         result: Callable[[Change], str] | None = None,
     ) -> Made:
-        """Changes a server for somebody who is no member of it: one who joins, or the timer of a mute."""
+        """Changes a server for somebody who is no member of it: one who joins, or the timer of a mute.
+
+        Without a `deed` nobody did it, as far as the audit log is concerned.
+        """
         first = await self.first_result(key)
         if first is not None:
             return await self._repeat(server_id, first)
         try:
             async with self._queues.turn(server_id):
-                made, record_id = await self._decide(server_id, decide, wanted, key, result)
+                made, record_id = await self._decide(server_id, decide, deed, wanted, key, result)
         except AlreadyDone as done:
             return await self._repeat(server_id, done.first)
         # Behind the queue: the next change need not wait for this one to be published, only for it to be stored.
@@ -156,6 +168,7 @@ class Changes:
         self,
         server_id: int,
         decide: Callable[[Loaded, int], Change | None],
+        deed: Deed | None,
         wanted: Wanted,
         key: IdempotencyKey | None,
         result: Callable[[Change], str] | None,
@@ -172,7 +185,7 @@ class Changes:
                 return Made(loaded.state), loaded.pending_record
             name = result(change) if result else ""
             try:
-                record_id = await self._commit(server_id, loaded.state, change, now_ms, key, name)
+                record_id = await self._commit(server_id, loaded.state, change, deed, now_ms, key, name)
             except VersionConflict:
                 continue
             return Made(change.state or loaded.state, name), record_id
@@ -185,7 +198,7 @@ class Changes:
         first = await self.first_result(key)
         if first is None:
             try:
-                record_id = await self._commit(state.id, None, change, self._clock.now_ms(), key, str(state.id))
+                record_id = await self._commit(state.id, None, change, None, self._clock.now_ms(), key, str(state.id))
             except AlreadyDone as done:
                 first = done.first
         if first is not None:
@@ -209,18 +222,35 @@ class Changes:
         server_id: int,
         before: ServerState | None,
         change: Change,
+        deed: Deed | None,
         now_ms: int,
         key: IdempotencyKey | None,
         result: str,
     ) -> int:
         profiles = await self._directory.get(events.users_in(change))
-        record = events.record_of(server_id, before, change, profiles, self.next_id)
+        audit = self._audit(server_id, before, change, deed, now_ms)
+        record = events.record_of(server_id, before, change, profiles, self.next_id, audit)
         await self._store.commit(
             Commit(
-                server_id=server_id, before=before, change=change, record=record, key=key, result=result, now_ms=now_ms
+                server_id=server_id,
+                before=before,
+                change=change,
+                record=record,
+                audit=audit,
+                key=key,
+                result=result,
+                now_ms=now_ms,
             )
         )
         return record.id
+
+    def _audit(
+        self, server_id: int, before: ServerState | None, change: Change, deed: Deed | None, now_ms: int
+    ) -> list[AuditEntry]:
+        if deed is None:
+            return []
+        lines = lines_of(before, change, deed.actor_id, now_ms=now_ms)
+        return [AuditEntry(self.next_id(), server_id, deed, line) for line in lines]
 
 
 def idempotency_key(user_id: int, operation: str, key: str) -> IdempotencyKey | None:

@@ -53,6 +53,7 @@ class ChannelsService(ChannelsServiceServicer):
             lambda scene: channel_rules.create(
                 scene.state, scene.actor, kind, edit, channel_id=channel_id, member_ids=scene.loaded.members.keys()
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=members),
             key=key,
             result=lambda _: str(channel_id),
@@ -67,8 +68,14 @@ class ChannelsService(ChannelsServiceServicer):
             server_id = (await self._access.in_channel(request.channel_id)).server_id
         if server_id is None:
             raise UnknownChannel
-        state = await self._load(server_id)
-        return pb.GetChannelResponse(channel=render.channel(server_id, state.channel(request.channel_id)))
+        loaded = await self._store.load(server_id, Wanted(thread_id=request.channel_id))
+        if loaded is None:
+            raise UnknownChannel
+        thread = loaded.threads.get(request.channel_id)
+        if thread is not None:
+            return pb.GetChannelResponse(channel=render.thread(thread))
+        channel = loaded.state.channel(request.channel_id)
+        return pb.GetChannelResponse(channel=render.channel(server_id, channel))
 
     async def ListChannels(self, request: pb.ListChannelsRequest, context: object) -> pb.ListChannelsResponse:
         state = await self._load(request.server_id)
@@ -97,6 +104,7 @@ class ChannelsService(ChannelsServiceServicer):
             lambda scene: channel_rules.update(
                 scene.state, scene.actor, request.channel_id, edit, member_ids=scene.loaded.members.keys()
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=_members_named(request.overwrites)),
         )
         channel = made.state.channel(request.channel_id)
@@ -109,9 +117,11 @@ class ChannelsService(ChannelsServiceServicer):
         def delete(scene: Scene) -> Change:
             deleted.CopyFrom(render.channel(scene.state.id, scene.state.channel(request.channel_id)))
             invites = [invite for invite in scene.invites if invite.channel_id == request.channel_id]
-            return channel_rules.delete(scene.state, request.channel_id, invites=invites)
+            threads = scene.loaded.threads.values()
+            return channel_rules.delete(scene.state, request.channel_id, invites=invites, threads=threads)
 
-        await self._changes.make(grant, delete, wanted=Wanted(invites=True))
+        wanted = Wanted(invites=True, threads_of=request.channel_id)
+        await self._changes.make(grant, delete, reason=request.reason, wanted=wanted)
         return pb.DeleteChannelResponse(channel=deleted)
 
     async def MoveChannels(self, request: pb.MoveChannelsRequest, context: object) -> pb.MoveChannelsResponse:
@@ -124,7 +134,7 @@ class ChannelsService(ChannelsServiceServicer):
             )
             for move in request.moves
         ]
-        await self._changes.make(grant, lambda scene: channel_rules.move(scene.state, moves))
+        await self._changes.make(grant, lambda scene: channel_rules.move(scene.state, moves), reason=request.reason)
         return pb.MoveChannelsResponse()
 
     async def SetOverwrite(self, request: pb.SetOverwriteRequest, context: object) -> pb.SetOverwriteResponse:
@@ -135,6 +145,7 @@ class ChannelsService(ChannelsServiceServicer):
             lambda scene: overwrite_rules.put(
                 scene.state, scene.actor, request.channel_id, overwrite, member_ids=scene.loaded.members.keys()
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=_members_named([request.overwrite])),
         )
         return pb.SetOverwriteResponse()
@@ -144,6 +155,7 @@ class ChannelsService(ChannelsServiceServicer):
         await self._changes.make(
             grant,
             lambda scene: overwrite_rules.remove(scene.state, scene.actor, request.channel_id, request.target_id),
+            reason=request.reason,
         )
         return pb.DeleteOverwriteResponse()
 

@@ -20,7 +20,7 @@ from services.servers.domain.invite import InviteTerms
 from services.servers.domain.state import Invite, ServerState
 from services.servers.service.access import Access, Grant
 from services.servers.service.changes import Changes, Scene, idempotency_key
-from services.servers.service.servers import require_person, require_room
+from services.servers.service.entrance import Entrance, require_person
 from services.servers.store.ports import Loaded, ServerStore, Wanted
 
 INVITES: Final = Wanted(invites=True)
@@ -35,12 +35,14 @@ class InvitesService(InvitesServiceServicer):
         changes: Changes,
         access: Access,
         directory: Directory,
+        entrance: Entrance,
         new_code: Callable[[], str],
     ) -> None:
         self._store = store
         self._changes = changes
         self._access = access
         self._directory = directory
+        self._entrance = entrance
         self._new_code = new_code
 
     async def CreateInvite(self, request: pb.CreateInviteRequest, context: object) -> pb.CreateInviteResponse:
@@ -68,7 +70,9 @@ class InvitesService(InvitesServiceServicer):
                 now_ms=scene.now_ms,
             )
 
-        made = await self._changes.make(grant, create, wanted=INVITES, key=key, result=lambda _: code)
+        made = await self._changes.make(
+            grant, create, reason=request.reason, wanted=INVITES, key=key, result=lambda _: code
+        )
         return pb.CreateInviteResponse(invite=await self._live(made.result or code))
 
     async def GetInvite(self, request: pb.GetInviteRequest, context: object) -> pb.GetInviteResponse:
@@ -113,7 +117,7 @@ class InvitesService(InvitesServiceServicer):
                 may_delete_any=scene.actor.holds_any(any_bodys),
             )
 
-        await self._changes.make(grant, delete, wanted=INVITES)
+        await self._changes.make(grant, delete, reason=request.reason, wanted=INVITES)
         return pb.DeleteInviteResponse(invite=(await self._rendered(state, [invite]))[0])
 
     async def AcceptInvite(self, request: pb.AcceptInviteRequest, context: object) -> pb.AcceptInviteResponse:
@@ -121,7 +125,7 @@ class InvitesService(InvitesServiceServicer):
         server_id = await self._store.server_of_invite(request.code)
         if server_id is None:
             raise UnknownInvite
-        await require_room(self._store, user_id, joining=server_id)
+        wanted = await self._entrance.admit(user_id, server_id, INVITES)
         joined = False
         found: Invite | None = None
 
@@ -131,9 +135,10 @@ class InvitesService(InvitesServiceServicer):
             found = next((invite for invite in loaded.invites if invite.code == request.code), None)
             if found is None:
                 raise UnknownInvite
-            return invite_rules.accept(loaded.state, found, user_id, now_ms=now_ms) if joined else None
+            if not joined:
+                return None
+            return invite_rules.accept(loaded.state, found, loaded.applicant(user_id), now_ms=now_ms)
 
-        wanted = Wanted(member_ids=frozenset({user_id}), invites=True)
         made = await self._changes.make_unbidden(server_id, accept, wanted=wanted)
         assert found is not None
         return pb.AcceptInviteResponse(invite=(await self._rendered(made.state, [found]))[0], joined=joined)

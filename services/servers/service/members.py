@@ -21,6 +21,7 @@ from services.servers.domain.member import GIVES_ROLES, MemberEdit
 from services.servers.domain.state import ALL_PERMISSIONS, Member
 from services.servers.service.access import Access
 from services.servers.service.changes import Changes, Scene
+from services.servers.service.entrance import Entrance
 from services.servers.store.ports import ServerStore, Wanted
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class MembersService(MembersServiceServicer):
         changes: Changes,
         access: Access,
         directory: Directory,
+        entrance: Entrance,
         bots: "BotsServiceAsyncStub",
         mute_set: Callable[[], None],
     ) -> None:
@@ -43,6 +45,7 @@ class MembersService(MembersServiceServicer):
         self._changes = changes
         self._access = access
         self._directory = directory
+        self._entrance = entrance
         self._bots = bots
         self._mute_set = mute_set
 
@@ -87,6 +90,7 @@ class MembersService(MembersServiceServicer):
             lambda scene: member_rules.update(
                 scene.state, scene.actor, scene.member(request.user_id), edit, now_ms=scene.now_ms
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=frozenset({request.user_id})),
         )
         if edit.muted_until_ms:
@@ -100,6 +104,7 @@ class MembersService(MembersServiceServicer):
             lambda scene: member_rules.give_role(
                 scene.state, scene.actor, scene.member(request.user_id), request.role_id
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=frozenset({request.user_id})),
         )
         return pb.AddMemberRoleResponse()
@@ -113,6 +118,7 @@ class MembersService(MembersServiceServicer):
             lambda scene: member_rules.take_role(
                 scene.state, scene.actor, scene.member(request.user_id), request.role_id
             ),
+            reason=request.reason,
             wanted=Wanted(member_ids=frozenset({request.user_id})),
         )
         return pb.RemoveMemberRoleResponse()
@@ -122,6 +128,7 @@ class MembersService(MembersServiceServicer):
         await self._changes.make(
             grant,
             lambda scene: member_rules.kick(scene.state, scene.actor, scene.member(request.user_id)),
+            reason=request.reason,
             wanted=Wanted(member_ids=frozenset({request.user_id})),
         )
         return pb.RemoveMemberResponse()
@@ -139,14 +146,15 @@ class MembersService(MembersServiceServicer):
             return member_rules.add_bot(
                 scene.state,
                 scene.actor,
-                bot.id,
+                scene.loaded.applicant(bot.id),
                 bot.username,
                 permissions=request.permissions,
                 role_id=role_id,
                 now_ms=scene.now_ms,
             )
 
-        await self._changes.make(grant, add, wanted=Wanted(member_ids=frozenset({bot.id})))
+        wanted = await self._entrance.admit(bot.id, request.server_id)
+        await self._changes.make(grant, add, reason=request.reason, wanted=wanted)
         return pb.AddBotResponse(member=await self._member(request.server_id, bot.id))
 
     async def _bot(self, bot_id: int) -> User:

@@ -35,6 +35,7 @@ class RolesService(RolesServiceServicer):
         made = await self._changes.make(
             grant,
             lambda scene: role_rules.create(scene.state, scene.actor, edit, role_id=role_id),
+            reason=request.reason,
             key=key,
             result=lambda _: str(role_id),
         )
@@ -59,7 +60,9 @@ class RolesService(RolesServiceServicer):
             mentionable=request.mentionable if request.HasField("mentionable") else None,
         )
         made = await self._changes.make(
-            grant, lambda scene: role_rules.update(scene.state, scene.actor, request.role_id, edit)
+            grant,
+            lambda scene: role_rules.update(scene.state, scene.actor, request.role_id, edit),
+            reason=request.reason,
         )
         return pb.UpdateRoleResponse(role=render.role(made.state.id, made.state.role(request.role_id)))
 
@@ -70,6 +73,7 @@ class RolesService(RolesServiceServicer):
             lambda scene: role_rules.delete(
                 scene.state, scene.actor, request.role_id, holders=scene.holders_of(request.role_id)
             ),
+            reason=request.reason,
             wanted=Wanted(holders_of=request.role_id),
         )
         return pb.DeleteRoleResponse()
@@ -77,5 +81,7 @@ class RolesService(RolesServiceServicer):
     async def MoveRoles(self, request: pb.MoveRolesRequest, context: object) -> pb.MoveRolesResponse:
         grant = await self._access.in_server(request.server_id, Permission.MANAGE_ROLES)
         moves = [RoleMove(move.role_id, move.position) for move in request.moves]
-        made = await self._changes.make(grant, lambda scene: role_rules.move(scene.state, scene.actor, moves))
+        made = await self._changes.make(
+            grant, lambda scene: role_rules.move(scene.state, scene.actor, moves), reason=request.reason
+        )
         return pb.MoveRolesResponse(roles=render.roles(made.state))

@@ -3,10 +3,13 @@
 An adapter is right when `tests/contract/test_server_store.py` passes with it.
 
 Atomicity
-    `commit` stores the root, the members, the invitations, the result for the idempotency key and the outbox record
-    together, or nothing. The root is ONE document and the outbox record belongs to it: a store without transactions
-    over several documents embeds the record in the root, writes members and invitations idempotently behind it, and
-    finishes them from the record after a crash.
+    `commit` stores the root, the members, the invitations, the bans, the audit entries, the result for the idempotency
+    key and the outbox record together, or nothing. The root is ONE document and the outbox record belongs to it: a
+    store without transactions over several documents embeds the record in the root, writes the rest idempotently
+    behind it, and finishes it from the record after a crash.
+
+Membership
+    Who leaves a server leaves its threads in the same commit, without a word of the change that says so.
 
 Order
     `version` is compared and set: of two commits that began from the same version one gets `VersionConflict` and has
@@ -21,13 +24,14 @@ Durability
     When `commit` answers, the change survives the death of every process and of the machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from services.common.outbox import OutboxRecord
+from services.servers.domain.audit import AuditEntry
 from services.servers.domain.change import Change
-from services.servers.domain.state import Invite, Member, ServerState
+from services.servers.domain.state import Applicant, Ban, Invitation, Invite, Member, ServerState, Thread, ThreadMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,20 @@ class Wanted:
     # The members with this role; 0: none.
     holders_of: int = 0
     invites: bool = False
+    # The thread with this id, and its member with that user id. 0: none.
+    thread_id: int = 0
+    thread_member_id: int = 0
+    # All threads of this channel. 0: none.
+    threads_of: int = 0
+    # All threads of the server; of these, only those that are not archived.
+    all_threads: bool = False
+    active_threads: bool = False
+    # The bans that name one of these users, or have one of these identity keys.
+    bans_on: frozenset[int] = frozenset()
+    ban_keys: frozenset[str] = frozenset()
+    # The invitations of these users.
+    invitations_of: frozenset[int] = frozenset()
+    all_invitations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,15 @@ class Loaded:
     invites: Sequence[Invite] = ()
     pending_record: int = 0
     """The outbox record of the newest change, as long as it is not known to be published, else 0."""
+    bans: Sequence[Ban] = ()
+    invitations: Sequence[Invitation] = ()
+    threads: Mapping[int, Thread] = field(default_factory=dict)
+    """By id."""
+    thread_member: ThreadMember | None = None
+
+    def applicant(self, user_id: int) -> Applicant:
+        """Who wants to join, by the bans and invitations that were wanted for them alone."""
+        return Applicant(user_id, tuple(self.bans), tuple(self.invitations))
 
 
 NOTHING_ELSE: Final = Wanted()
@@ -82,10 +109,24 @@ class Commit:
     before: ServerState | None
     change: Change
     record: OutboxRecord
+    audit: Sequence[AuditEntry] = ()
     # With `result`: what a retry is answered.
     key: IdempotencyKey | None = None
     result: str = ""
     now_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Entries of one server. 0: any actor, action or target; no bound. `before` and `after` exclude themselves."""
+
+    server_id: int
+    actor_id: int = 0
+    action: int = 0
+    target_id: int = 0
+    before: int = 0
+    after: int = 0
+    limit: int
 
 
 class VersionConflict(Exception):
@@ -109,7 +150,8 @@ class ServerStore(Protocol):
         """Stores one change, whole, and hands its outbox record to the relay.
 
         Raises:
-            VersionConflict: the stored version is not `before.version`, or a new invitation's code exists.
+            VersionConflict: the stored version is not `before.version`, or a new invitation's code exists, or a new
+                thread's id is that of another channel.
             AlreadyDone: the key was used within its lifetime (`limits.IDEMPOTENCY_LIFETIME` seconds).
         """
         ...
@@ -118,10 +160,24 @@ class ServerStore(Protocol):
         """What was made under this key within its lifetime."""
         ...
 
-    async def server_of_channel(self, channel_id: int) -> int | None: ...
+    async def server_of_channel(self, channel_id: int) -> int | None:
+        """Also of a thread."""
+        ...
 
     async def server_of_invite(self, code: str) -> int | None:
         """Also of an invitation that is over, as long as it is stored."""
+        ...
+
+    async def archived_threads(self, channel_id: int, *, before_ms: int, limit: int) -> list[Thread]:
+        """Those archived before that time, the last archived first."""
+        ...
+
+    async def thread_members(self, thread_id: int, *, after: int, limit: int) -> list[ThreadMember]:
+        """Members with a user id above `after`, ascending."""
+        ...
+
+    async def thread_memberships(self, user_id: int, thread_ids: Collection[int]) -> list[ThreadMember]:
+        """Those of the threads that the user is a member of."""
         ...
 
     async def members_page(self, server_id: int, *, after: int, limit: int) -> list[Member]:
@@ -138,7 +194,37 @@ class ServerStore(Protocol):
     async def count_servers_of(self, user_id: int) -> int: ...
 
     async def public_servers(self, query: str, *, after: int, limit: int) -> list[ServerState]:
-        """Public servers whose name or description contains `query` (letter case aside), with an id above `after`."""
+        """Public servers whose name or description contains `query` (letter case aside), best first.
+
+        Best is whose name is the query, then whose name begins with it, then whose name contains it; among these who
+        has the most members, then who is older. `after` is the last server of the page before, as it stands now; 0, or
+        one that is not public any more: from the begin.
+        """
+        ...
+
+    async def bans_page(self, server_id: int, *, before: int, after: int, limit: int) -> list[Ban]:
+        """By user id, ascending. The bounds (0: none) exclude themselves; with `before` alone the nearest below it."""
+        ...
+
+    async def invitation(self, invitation_id: int) -> Invitation | None: ...
+
+    async def invitations_of(self, user_id: int, *, limit: int) -> list[Invitation]:
+        """To the user, the newest first."""
+        ...
+
+    async def invitations_naming(self, user_id: int, *, limit: int) -> list[Invitation]:
+        """To the user or by them, in any order."""
+        ...
+
+    async def audit_page(self, query: AuditQuery) -> list[AuditEntry]:
+        """The newest first; with `after` alone the oldest first, so that one can go on from there."""
+        ...
+
+    async def append_audit(self, entry: AuditEntry, record: OutboxRecord) -> bool:
+        """Stores an entry of something that another service did, with its record, atomically. The version stays.
+
+        False, and nothing is stored: the entry is there already, or the server is gone.
+        """
         ...
 
     async def mutes(self, *, until_ms: int, limit: int) -> list[tuple[int, int]]:

@@ -1,18 +1,23 @@
 """Servers in one SQLite file: the root as one row of msgpack, members and invitations as rows beside it."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import msgspec
 
+from services.common.bus import INBOX_DDL
 from services.common.limits import IDEMPOTENCY_LIFETIME
 from services.common.outbox import OUTBOX_DDL, OutboxRecord, append
 from services.common.snowflake import MAX_SNOWFLAKE
 from services.common.sqlite import Database
-from services.servers.domain.state import Invite, Member, ServerState
+from services.servers.domain.audit import AuditEntry
+from services.servers.domain.state import Ban, Invitation, Invite, Member, ServerState, Thread, ThreadMember
+from services.servers.store import sqlite_moderation as moderation
+from services.servers.store import sqlite_threads as threads
 from services.servers.store.ports import (
     AlreadyDone,
+    AuditQuery,
     Commit,
     FirstResult,
     IdempotencyKey,
@@ -72,7 +77,31 @@ CREATE TABLE results (
 ) WITHOUT ROWID;
 CREATE INDEX results_age ON results (created_at_ms);
 """,
+    INBOX_DDL
+    + moderation.DDL
+    + """
+-- What the directory ranks by.
+ALTER TABLE servers ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE servers ADD COLUMN member_count INTEGER NOT NULL DEFAULT 0;
+UPDATE servers SET
+    name = substr(searched, 1, instr(searched, char(10)) - 1),
+    member_count = (SELECT count(*) FROM members WHERE members.server_id = servers.server_id);
+""",
+    threads.DDL,
 )
+
+_RANKED: Final = """
+WITH ranked AS (
+    SELECT server_id, root, -member_count AS fewer,
+        CASE WHEN name = :query THEN 0 WHEN instr(name, :query) = 1 THEN 1 WHEN instr(name, :query) THEN 2 ELSE 3 END
+            AS remote
+    FROM servers WHERE is_public AND instr(searched, :query)
+)
+SELECT root FROM ranked
+WHERE NOT EXISTS (SELECT 1 FROM ranked AS last WHERE last.server_id = :after)
+    OR (remote, fewer, server_id) > (SELECT remote, fewer, server_id FROM ranked AS last WHERE last.server_id = :after)
+ORDER BY remote, fewer, server_id LIMIT :limit
+"""
 
 _MEMBER: Final = "user_id, nick, role_ids, joined_at_ms, muted_until_ms"
 
@@ -105,6 +134,15 @@ class SqliteServerStore:
     async def server_of_invite(self, code: str) -> int | None:
         return await self._one("SELECT server_id FROM invites WHERE code = ?", code)
 
+    async def archived_threads(self, channel_id: int, *, before_ms: int, limit: int) -> list[Thread]:
+        return await self._db.read(lambda conn: threads.archived_page(conn, channel_id, before_ms, limit))
+
+    async def thread_members(self, thread_id: int, *, after: int, limit: int) -> list[ThreadMember]:
+        return await self._db.read(lambda conn: threads.members_page(conn, thread_id, after, limit))
+
+    async def thread_memberships(self, user_id: int, thread_ids: Collection[int]) -> list[ThreadMember]:
+        return await self._db.read(lambda conn: threads.memberships(conn, user_id, thread_ids))
+
     async def members_page(self, server_id: int, *, after: int, limit: int) -> list[Member]:
         sql = f"SELECT {_MEMBER} FROM members WHERE server_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
         rows = await self._all(sql, server_id, after, limit)
@@ -126,14 +164,39 @@ class SqliteServerStore:
         return await self._one("SELECT count(*) FROM members WHERE user_id = ?", user_id) or 0
 
     async def public_servers(self, query: str, *, after: int, limit: int) -> list[ServerState]:
-        rows = await self._all(
-            "SELECT root FROM servers WHERE is_public AND server_id > ? AND instr(searched, ?)"
-            " ORDER BY server_id LIMIT ?",
-            after,
-            query.casefold(),
-            limit,
-        )
+        values = {"query": query.casefold(), "after": after, "limit": limit}
+        rows = await self._db.read(lambda conn: conn.execute(_RANKED, values).fetchall())
         return [_decode_root(root) for (root,) in rows]
+
+    async def bans_page(self, server_id: int, *, before: int, after: int, limit: int) -> list[Ban]:
+        return await self._db.read(
+            lambda conn: moderation.bans_page(conn, server_id, before=before, after=after, limit=limit)
+        )
+
+    async def invitation(self, invitation_id: int) -> Invitation | None:
+        return await self._db.read(lambda conn: moderation.invitation(conn, invitation_id))
+
+    async def invitations_of(self, user_id: int, *, limit: int) -> list[Invitation]:
+        return await self._db.read(lambda conn: moderation.invitations_of(conn, user_id, limit))
+
+    async def invitations_naming(self, user_id: int, *, limit: int) -> list[Invitation]:
+        return await self._db.read(lambda conn: moderation.invitations_naming(conn, user_id, limit))
+
+    async def audit_page(self, query: AuditQuery) -> list[AuditEntry]:
+        return await self._db.read(lambda conn: moderation.audit_page(conn, query))
+
+    async def append_audit(self, entry: AuditEntry, record: OutboxRecord) -> bool:
+        def insert(conn: sqlite3.Connection) -> OutboxRecord | None:
+            if not moderation.append_audit(conn, entry):
+                return None
+            append(conn, record)
+            return record
+
+        def notify(stored: OutboxRecord | None) -> None:
+            if stored is not None:
+                self._notify(stored)
+
+        return await self._db.write(insert, on_commit=notify) is not None
 
     async def mutes(self, *, until_ms: int, limit: int) -> list[tuple[int, int]]:
         return await self._all(
@@ -166,6 +229,10 @@ def _load(conn: sqlite3.Connection, server_id: int, wanted: Wanted) -> Loaded | 
         {member.user_id: member for member in _members(conn, server_id, wanted)},
         _invites(conn, server_id) if wanted.invites else (),
         row[1] or 0,
+        moderation.load_bans(conn, server_id, wanted),
+        moderation.load_invitations(conn, server_id, wanted),
+        threads.load(conn, server_id, wanted),
+        threads.load_member(conn, wanted),
     )
 
 
@@ -215,6 +282,8 @@ def _commit(conn: sqlite3.Connection, commit: Commit) -> OutboxRecord:
     _put_channels(conn, commit)
     _put_members(conn, commit)
     _put_invites(conn, commit)
+    moderation.put(conn, commit)
+    threads.put(conn, commit)
     append(conn, commit.record)
     return commit.record
 
@@ -238,17 +307,26 @@ def _put_root(conn: sqlite3.Connection, commit: Commit) -> None:
             "DELETE FROM servers WHERE server_id = ? AND version = ?", (commit.server_id, before.version)
         )
     else:
-        row = (after.version, after.is_public, _searched(after), _encode(after), commit.record.id, commit.server_id)
+        row = (
+            after.version,
+            after.is_public,
+            _searched(after),
+            after.name.casefold(),
+            after.member_count,
+            _encode(after),
+            commit.record.id,
+            commit.server_id,
+        )
         if before is None:
             done = conn.execute(
-                "INSERT INTO servers (version, is_public, searched, root, record_id, server_id)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO servers (version, is_public, searched, name, member_count, root, record_id, server_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
         else:
             done = conn.execute(
-                "UPDATE servers SET version = ?, is_public = ?, searched = ?, root = ?, record_id = ?"
-                " WHERE server_id = ? AND version = ?",
+                "UPDATE servers SET version = ?, is_public = ?, searched = ?, name = ?, member_count = ?, root = ?,"
+                " record_id = ? WHERE server_id = ? AND version = ?",
                 (*row, before.version),
             )
     if done.rowcount != 1:
@@ -284,7 +362,7 @@ def _put_members(conn: sqlite3.Connection, commit: Commit) -> None:
 def _put_invites(conn: sqlite3.Connection, commit: Commit) -> None:
     if commit.change.state is None:
         conn.execute("DELETE FROM invites WHERE server_id = ?", (commit.server_id,))
-    conn.executemany("DELETE FROM invites WHERE code = ?", [(code,) for code in commit.change.invites_removed])
+    conn.executemany("DELETE FROM invites WHERE code = ?", [(invite.code,) for invite in commit.change.invites_removed])
     for invite in commit.change.invites_put:
         done = conn.execute(
             # The condition keeps a code that chance has given twice with its first server.

@@ -1,7 +1,18 @@
 """Small servers to try the rules on."""
 
+from typing import Any
+
 from services.common.permissions import Permission
-from services.servers.domain.state import ALL_PERMISSIONS, Actor, Channel, Member, Role, ServerState
+from services.servers.domain.state import (
+    ALL_PERMISSIONS,
+    Actor,
+    Applicant,
+    Channel,
+    Invitation,
+    Member,
+    Role,
+    ServerState,
+)
 
 SERVER = 1000
 GENERAL = 2000
@@ -36,3 +47,13 @@ def member(user_id: int, *role_ids: int, **fields: object) -> Member:
 
 def actor(user_id: int, *role_ids: int, holds: int = ALL_PERMISSIONS) -> Actor:
     return Actor(user_id, tuple(sorted(role_ids)), holds)
+
+
+def invitation(invitee_id: int, inviter_id: int = OWNER) -> Invitation:
+    return Invitation(
+        id=5000 + invitee_id, server_id=SERVER, inviter_id=inviter_id, invitee_id=invitee_id, created_at_ms=NOW
+    )
+
+
+def applicant(user_id: int, **held: Any) -> Applicant:
+    return Applicant(user_id, **held)

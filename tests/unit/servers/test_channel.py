@@ -95,7 +95,7 @@ def test_deleted_category_leaves_its_channels_and_a_deleted_channel_leaves_nothi
     with pytest.raises(UnknownChannel):
         gone.state.channel(GENERAL)
     assert gone.state.system_channel_id == 0
-    assert gone.invites_removed == ("abc",)
+    assert [invite.code for invite in gone.invites_removed] == ["abc"]
     assert gone.events == (InviteDeleted("abc", GENERAL), ChannelDeleted(state.channel(GENERAL)), ServerUpdated())
 
 

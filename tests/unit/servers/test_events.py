@@ -10,12 +10,17 @@ from beep.users.v1.user_pb2 import User
 from services.common.bus import AccessChange, Audience, Envelope
 from services.common.permissions import Permission
 from services.servers.domain import server as server_rules
+from services.servers.domain.audit import Action, AuditChange, AuditEntry, AuditLine, Deed
 from services.servers.domain.change import (
+    BanAdded,
+    BanRemoved,
     Change,
     ChannelCreated,
     ChannelDeleted,
     ChannelUpdated,
     Event,
+    InvitationCreated,
+    InvitationDeleted,
     InviteCreated,
     InviteDeleted,
     MemberChange,
@@ -30,17 +35,20 @@ from services.servers.domain.change import (
     ServerUpdated,
 )
 from services.servers.domain.server import ServerEdit
-from services.servers.domain.state import Channel, Invite
+from services.servers.domain.state import Channel, Invite, ServerState
 from services.servers.events import record_of, users_in
-from tests.unit.servers.builders import ANN, GENERAL, LOW, NOW, OWNER, SERVER, member, server
+from tests.unit.servers.builders import ANN, BOB, GENERAL, LOW, NOW, OWNER, SERVER, actor, invitation, member, server
 
 CHANNEL = Channel(id=GENERAL, name="general")
 ROLE = server().role(LOW)
 INVITE = Invite(code="abc", server_id=SERVER, channel_id=GENERAL, inviter_id=ANN, created_at_ms=NOW)
 KEEPERS = int(Permission.MANAGE_CHANNELS)
 
+INVITATION = invitation(BOB)
+
 TOLD: list[tuple[Event, str, Audience, AccessChange | None]] = [
     (ServerUpdated(), "GUILD_UPDATE", Audience.SERVER, None),
+    (ServerUpdated(owner_changed=True), "GUILD_UPDATE", Audience.SERVER, AccessChange(whole_server=True)),
     (ServerDeleted(), "GUILD_DELETE", Audience.SERVER, AccessChange(server_deleted=True)),
     (ChannelCreated(CHANNEL), "CHANNEL_CREATE", Audience.CHANNEL, AccessChange(channel_ids=(GENERAL,))),
     (ChannelUpdated(CHANNEL), "CHANNEL_UPDATE", Audience.CHANNEL, None),
@@ -89,6 +97,61 @@ def test_body_is_what_clients_get(event: Event, body: dict[str, object]) -> None
     assert msgspec.json.decode(told.body) == body
 
 
+@pytest.mark.parametrize(("event", "type"), [(BanAdded(ANN), "GUILD_BAN_ADD"), (BanRemoved(ANN), "GUILD_BAN_REMOVE")])
+def test_ban_is_told_to_those_who_may_ban(event: Event, type: str) -> None:
+    (told,) = envelopes(event)
+    assert (told.type, told.shard, told.audience) == (type, f"server:{SERVER}", Audience.SERVER)
+    assert told.required_permissions == Permission.BAN_MEMBERS
+
+
+def test_invitation_is_told_to_whom_it_is_for_and_to_nobody_in_the_server() -> None:
+    (made,), (answered,) = envelopes(InvitationCreated(INVITATION)), envelopes(InvitationDeleted(INVITATION))
+    for told, type in ((made, "SERVER_INVITATION_CREATE"), (answered, "SERVER_INVITATION_DELETE")):
+        assert (told.type, told.shard, told.audience) == (type, f"user:{BOB}", Audience.USERS)
+        assert told.user_ids == (BOB,)
+    body = msgspec.json.decode(made.body)
+    assert (body["id"], body["inviter"]["id"], body["invitee"]["id"]) == (str(INVITATION.id), str(OWNER), str(BOB))
+    assert "owner_id" not in body["guild"], "they know no more of it than the directory tells"
+    assert msgspec.json.decode(answered.body) == {"id": str(INVITATION.id)}
+
+
+def test_audit_entry_is_told_behind_its_change_to_those_who_may_read_the_log() -> None:
+    ids = itertools.count(1)
+    line = AuditLine(Action.SERVER_UPDATE, SERVER, (AuditChange("name", "Lab", "New"),), {"id": "1"})
+    entry = AuditEntry(77, SERVER, Deed(OWNER, "why"), line)
+    change = Change(server().changed(), (ServerUpdated(),))
+    _, told = record_of(SERVER, server(), change, {}, lambda: next(ids), [entry]).envelopes
+    assert (told.type, told.audience) == ("GUILD_AUDIT_LOG_ENTRY_CREATE", Audience.SERVER)
+    assert told.required_permissions == Permission.VIEW_AUDIT_LOG
+    assert msgspec.json.decode(told.body) == {
+        "id": "77",
+        "guild_id": str(SERVER),
+        "user_id": str(OWNER),
+        "action_type": 1,
+        "target_id": str(SERVER),
+        "reason": "why",
+        "changes": [{"key": "name", "old_value": "Lab", "new_value": "New"}],
+        "options": {"id": "1"},
+    }
+
+
+def test_other_services_are_told_of_the_channels_and_the_picture_that_are_gone() -> None:
+    ids = itertools.count(1)
+
+    def orders(before: ServerState, after: ServerState | None) -> list[tuple[str, str, object]]:
+        told = record_of(SERVER, before, Change(after, ()), {}, lambda: next(ids)).envelopes
+        assert {(each.audience, each.server_id) for each in told} <= {(Audience.NONE, SERVER)}
+        return [(each.shard, each.type, msgspec.json.decode(each.body)) for each in told]
+
+    gone = {"channel_ids": [str(GENERAL)]}
+    channels = [("service:messages", "CHANNELS_DELETED", gone), ("service:webhooks", "CHANNELS_DELETED", gone)]
+    picture = ("service:rest", "BLOBS_DELETED", {"keys": [f"icons/{SERVER}/abc"]})
+    assert orders(server(), server(channels=())) == channels
+    assert orders(server(icon="abc"), server(icon="def")) == [picture]
+    assert orders(server(icon="abc"), None) == [*channels, picture]
+    assert orders(server(icon="abc"), server(icon="abc", name="New")) == []
+
+
 def test_one_who_joins_is_told_on_a_shard_that_their_sessions_read() -> None:
     added, joined = envelopes(MemberJoined(member(ANN)))
     assert (added.type, added.access) == ("GUILD_MEMBER_ADD", AccessChange(joined_user_ids=(ANN,)))
@@ -99,7 +162,7 @@ def test_one_who_joins_is_told_on_a_shard_that_their_sessions_read() -> None:
 
 def test_facts_travel_with_the_change_and_only_when_a_decision_depends_on_it() -> None:
     ids = itertools.count(1)
-    renamed = server_rules.update(server(), ServerEdit(name="New"))
+    renamed = server_rules.update(server(), actor(OWNER), ServerEdit(name="New"))
     assert renamed is not None
     assert record_of(SERVER, server(), renamed, {}, lambda: next(ids)).facts is None
 

@@ -33,6 +33,7 @@ from tests.unit.servers.builders import (
     OWNER,
     SERVER,
     actor,
+    applicant,
     member,
     server,
 )
@@ -157,7 +158,7 @@ def test_administrator_is_not_muted_not_even_by_the_owner() -> None:
 
 
 def test_one_who_joins_and_leaves_is_counted() -> None:
-    joined = rules.join(server(), ANN, now_ms=NOW)
+    joined = rules.join(server(), applicant(ANN), now_ms=NOW)
     assert joined.state is not None
     assert joined.state.member_count == server().member_count + 1
     assert joined.events == (MemberJoined(member(ANN)),)
@@ -172,8 +173,12 @@ def test_one_who_joins_and_leaves_is_counted() -> None:
 def test_bot_gets_a_role_of_its_own_of_what_its_adder_holds_and_loses_it_with_its_membership() -> None:
     manager = actor(KEEPER, MIDDLE, holds=Permission.MANAGE_GUILD)
     with pytest.raises(MissingPermissions):
-        rules.add_bot(server(), manager, 91, "b", permissions=Permission.ADMINISTRATOR, role_id=300, now_ms=NOW)
-    added = rules.add_bot(server(), manager, 91, "b", permissions=Permission.MANAGE_GUILD, role_id=300, now_ms=NOW)
+        rules.add_bot(
+            server(), manager, applicant(91), "b", permissions=Permission.ADMINISTRATOR, role_id=300, now_ms=NOW
+        )
+    added = rules.add_bot(
+        server(), manager, applicant(91), "b", permissions=Permission.MANAGE_GUILD, role_id=300, now_ms=NOW
+    )
     assert added.state is not None
     role = added.state.role(300)
     assert (role.managed, role.bot_id, role.permissions) == (True, 91, Permission.MANAGE_GUILD)

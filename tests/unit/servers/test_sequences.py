@@ -21,6 +21,7 @@ from services.servers.domain.member import MemberEdit
 from services.servers.domain.role import RoleEdit, RoleMove
 from services.servers.domain.state import (
     Actor,
+    Applicant,
     Channel,
     ChannelType,
     Member,
@@ -213,7 +214,7 @@ def _table(state: ServerState, places: list[int]) -> list[RoleMove]:
 
 
 def _join(town: Town, target: int) -> Change | None:
-    return None if target in town.members else member_rules.join(town.state, target, now_ms=NOW)
+    return None if target in town.members else member_rules.join(town.state, Applicant(target), now_ms=NOW)
 
 
 deeds = st.one_of(

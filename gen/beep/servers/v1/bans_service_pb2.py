@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from beep.users.v1 import user_pb2 as beep_dot_users_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"beep/servers/v1/bans_service.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto\"K\n\x03\x42\x61n\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12!\n\x04user\x18\x02 \x01(\x0b\x32\x13.beep.users.v1.User\x12\x0e\n\x06reason\x18\x03 \x01(\t\"F\n\x10\x42\x61nMemberRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x13\n\x11\x42\x61nMemberResponse\"F\n\x10UnbanUserRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x13\n\x11UnbanUserResponse\"3\n\rGetBanRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\"3\n\x0eGetBanResponse\x12!\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x14.beep.servers.v1.Ban\"R\n\x0fListBansRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05limit\x18\x04 \x01(\x05\"6\n\x10ListBansResponse\x12\"\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x14.beep.servers.v1.Ban2\xd1\x02\n\x0b\x42\x61nsService\x12R\n\tBanMember\x12!.beep.servers.v1.BanMemberRequest\x1a\".beep.servers.v1.BanMemberResponse\x12R\n\tUnbanUser\x12!.beep.servers.v1.UnbanUserRequest\x1a\".beep.servers.v1.UnbanUserResponse\x12I\n\x06GetBan\x12\x1e.beep.servers.v1.GetBanRequest\x1a\x1f.beep.servers.v1.GetBanResponse\x12O\n\x08ListBans\x12 .beep.servers.v1.ListBansRequest\x1a!.beep.servers.v1.ListBansResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"beep/servers/v1/bans_service.proto\x12\x0f\x62\x65\x65p.servers.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto\"K\n\x03\x42\x61n\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12!\n\x04user\x18\x02 \x01(\x0b\x32\x13.beep.users.v1.User\x12\x0e\n\x06reason\x18\x03 \x01(\t\"F\n\x10\x42\x61nMemberRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x13\n\x11\x42\x61nMemberResponse\"F\n\x0f\x42\x61nUsersRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x10\n\x08user_ids\x18\x02 \x03(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x10\x42\x61nUsersResponse\x12\x17\n\x0f\x62\x61nned_user_ids\x18\x01 \x03(\x03\x12\x17\n\x0f\x66\x61iled_user_ids\x18\x02 \x03(\x03\"F\n\x10UnbanUserRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x13\n\x11UnbanUserResponse\"3\n\rGetBanRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\"3\n\x0eGetBanResponse\x12!\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x14.beep.servers.v1.Ban\"R\n\x0fListBansRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\r\n\x05limit\x18\x04 \x01(\x05\"6\n\x10ListBansResponse\x12\"\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x14.beep.servers.v1.Ban2\xa2\x03\n\x0b\x42\x61nsService\x12R\n\tBanMember\x12!.beep.servers.v1.BanMemberRequest\x1a\".beep.servers.v1.BanMemberResponse\x12R\n\tUnbanUser\x12!.beep.servers.v1.UnbanUserRequest\x1a\".beep.servers.v1.UnbanUserResponse\x12I\n\x06GetBan\x12\x1e.beep.servers.v1.GetBanRequest\x1a\x1f.beep.servers.v1.GetBanResponse\x12O\n\x08\x42\x61nUsers\x12 .beep.servers.v1.BanUsersRequest\x1a!.beep.servers.v1.BanUsersResponse\x12O\n\x08ListBans\x12 .beep.servers.v1.ListBansRequest\x1a!.beep.servers.v1.ListBansResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +38,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BANMEMBERREQUEST']._serialized_end=228
   _globals['_BANMEMBERRESPONSE']._serialized_start=230
   _globals['_BANMEMBERRESPONSE']._serialized_end=249
-  _globals['_UNBANUSERREQUEST']._serialized_start=251
-  _globals['_UNBANUSERREQUEST']._serialized_end=321
-  _globals['_UNBANUSERRESPONSE']._serialized_start=323
-  _globals['_UNBANUSERRESPONSE']._serialized_end=342
-  _globals['_GETBANREQUEST']._serialized_start=344
-  _globals['_GETBANREQUEST']._serialized_end=395
-  _globals['_GETBANRESPONSE']._serialized_start=397
-  _globals['_GETBANRESPONSE']._serialized_end=448
-  _globals['_LISTBANSREQUEST']._serialized_start=450
-  _globals['_LISTBANSREQUEST']._serialized_end=532
-  _globals['_LISTBANSRESPONSE']._serialized_start=534
-  _globals['_LISTBANSRESPONSE']._serialized_end=588
-  _globals['_BANSSERVICE']._serialized_start=591
-  _globals['_BANSSERVICE']._serialized_end=928
+  _globals['_BANUSERSREQUEST']._serialized_start=251
+  _globals['_BANUSERSREQUEST']._serialized_end=321
+  _globals['_BANUSERSRESPONSE']._serialized_start=323
+  _globals['_BANUSERSRESPONSE']._serialized_end=391
+  _globals['_UNBANUSERREQUEST']._serialized_start=393
+  _globals['_UNBANUSERREQUEST']._serialized_end=463
+  _globals['_UNBANUSERRESPONSE']._serialized_start=465
+  _globals['_UNBANUSERRESPONSE']._serialized_end=484
+  _globals['_GETBANREQUEST']._serialized_start=486
+  _globals['_GETBANREQUEST']._serialized_end=537
+  _globals['_GETBANRESPONSE']._serialized_start=539
+  _globals['_GETBANRESPONSE']._serialized_end=590
+  _globals['_LISTBANSREQUEST']._serialized_start=592
+  _globals['_LISTBANSREQUEST']._serialized_end=674
+  _globals['_LISTBANSRESPONSE']._serialized_start=676
+  _globals['_LISTBANSRESPONSE']._serialized_end=730
+  _globals['_BANSSERVICE']._serialized_start=733
+  _globals['_BANSSERVICE']._serialized_end=1151
 # @@protoc_insertion_point(module_scope)

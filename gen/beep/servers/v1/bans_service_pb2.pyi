@@ -86,6 +86,56 @@ class BanMemberResponse(_message.Message):
 Global___BanMemberResponse: _TypeAlias = BanMemberResponse  # noqa: Y015
 
 @_typing.final
+class BanUsersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.int
+    reason: _builtins.str
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.int = ...,
+        user_ids: _abc.Iterable[_builtins.int] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "server_id", b"server_id", "user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BanUsersRequest: _TypeAlias = BanUsersRequest  # noqa: Y015
+
+@_typing.final
+class BanUsersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BANNED_USER_IDS_FIELD_NUMBER: _builtins.int
+    FAILED_USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def banned_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def failed_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        banned_user_ids: _abc.Iterable[_builtins.int] | None = ...,
+        failed_user_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_user_ids", b"banned_user_ids", "failed_user_ids", b"failed_user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BanUsersResponse: _TypeAlias = BanUsersResponse  # noqa: Y015
+
+@_typing.final
 class UnbanUserRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -50,6 +50,11 @@ class BansServiceStub:
                 request_serializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanRequest.SerializeToString,
                 response_deserializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanResponse.FromString,
                 _registered_method=True)
+        self.BanUsers = channel.unary_unary(
+                '/beep.servers.v1.BansService/BanUsers',
+                request_serializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersRequest.SerializeToString,
+                response_deserializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersResponse.FromString,
+                _registered_method=True)
         self.ListBans = channel.unary_unary(
                 '/beep.servers.v1.BansService/ListBans',
                 request_serializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.ListBansRequest.SerializeToString,
@@ -80,6 +85,13 @@ class BansServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BanUsers(self, request, context):
+        """Each of them apart; those who are banned already count as banned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBans(self, request, context):
         """By user id, ascending.
         """
@@ -104,6 +116,11 @@ def add_BansServiceServicer_to_server(servicer, server):
                     servicer.GetBan,
                     request_deserializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanRequest.FromString,
                     response_serializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanResponse.SerializeToString,
+            ),
+            'BanUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.BanUsers,
+                    request_deserializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersRequest.FromString,
+                    response_serializer=beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersResponse.SerializeToString,
             ),
             'ListBans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBans,
@@ -193,6 +210,33 @@ class BansService:
             '/beep.servers.v1.BansService/GetBan',
             beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanRequest.SerializeToString,
             beep_dot_servers_dot_v1_dot_bans__service__pb2.GetBanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BanUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.servers.v1.BansService/BanUsers',
+            beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersRequest.SerializeToString,
+            beep_dot_servers_dot_v1_dot_bans__service__pb2.BanUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

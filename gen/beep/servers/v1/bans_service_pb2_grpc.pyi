@@ -37,6 +37,8 @@ class BansServiceStub:
     """Also of somebody who is no member. Banning again changes nothing."""
     UnbanUser: _grpc.UnaryUnaryMultiCallable[_bans_service_pb2.UnbanUserRequest, _bans_service_pb2.UnbanUserResponse]
     GetBan: _grpc.UnaryUnaryMultiCallable[_bans_service_pb2.GetBanRequest, _bans_service_pb2.GetBanResponse]
+    BanUsers: _grpc.UnaryUnaryMultiCallable[_bans_service_pb2.BanUsersRequest, _bans_service_pb2.BanUsersResponse]
+    """Each of them apart; those who are banned already count as banned."""
     ListBans: _grpc.UnaryUnaryMultiCallable[_bans_service_pb2.ListBansRequest, _bans_service_pb2.ListBansResponse]
     """By user id, ascending."""
 
@@ -49,6 +51,8 @@ class BansServiceAsyncStub(BansServiceStub):
     """Also of somebody who is no member. Banning again changes nothing."""
     UnbanUser: _aio.UnaryUnaryMultiCallable[_bans_service_pb2.UnbanUserRequest, _bans_service_pb2.UnbanUserResponse]  # type: ignore[assignment]
     GetBan: _aio.UnaryUnaryMultiCallable[_bans_service_pb2.GetBanRequest, _bans_service_pb2.GetBanResponse]  # type: ignore[assignment]
+    BanUsers: _aio.UnaryUnaryMultiCallable[_bans_service_pb2.BanUsersRequest, _bans_service_pb2.BanUsersResponse]  # type: ignore[assignment]
+    """Each of them apart; those who are banned already count as banned."""
     ListBans: _aio.UnaryUnaryMultiCallable[_bans_service_pb2.ListBansRequest, _bans_service_pb2.ListBansResponse]  # type: ignore[assignment]
     """By user id, ascending."""
 
@@ -76,6 +80,14 @@ class BansServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _bans_service_pb2.GetBanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bans_service_pb2.GetBanResponse, _abc.Awaitable[_bans_service_pb2.GetBanResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def BanUsers(
+        self,
+        request: _bans_service_pb2.BanUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bans_service_pb2.BanUsersResponse, _abc.Awaitable[_bans_service_pb2.BanUsersResponse]]:
+        """Each of them apart; those who are banned already count as banned."""
 
     @_abc_1.abstractmethod
     def ListBans(

@@ -79,6 +79,11 @@ class ServersServiceStub:
                 request_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.SerializeToString,
                 response_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.FromString,
                 _registered_method=True)
+        self.GetPreview = channel.unary_unary(
+                '/beep.servers.v1.ServersService/GetPreview',
+                request_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewRequest.SerializeToString,
+                response_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewResponse.FromString,
+                _registered_method=True)
         self.RemoveUser = channel.unary_unary(
                 '/beep.servers.v1.ServersService/RemoveUser',
                 request_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.RemoveUserRequest.SerializeToString,
@@ -147,6 +152,13 @@ class ServersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPreview(self, request, context):
+        """What somebody may know of a public server before joining it; a member, of a private one too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveUser(self, request, context):
         """Out of every server and out of every invitation, when an account is deleted. Services only.
         """
@@ -201,6 +213,11 @@ def add_ServersServiceServicer_to_server(servicer, server):
                     servicer.GetSnapshot,
                     request_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.FromString,
                     response_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.SerializeToString,
+            ),
+            'GetPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreview,
+                    request_deserializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewRequest.FromString,
+                    response_serializer=beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewResponse.SerializeToString,
             ),
             'RemoveUser': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveUser,
@@ -451,6 +468,33 @@ class ServersService:
             '/beep.servers.v1.ServersService/GetSnapshot',
             beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotRequest.SerializeToString,
             beep_dot_servers_dot_v1_dot_servers__service__pb2.GetSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.servers.v1.ServersService/GetPreview',
+            beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewRequest.SerializeToString,
+            beep_dot_servers_dot_v1_dot_servers__service__pb2.GetPreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class ServersServiceStub:
     LeaveServer: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.LeaveServerRequest, _servers_service_pb2.LeaveServerResponse]
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.GetSnapshotRequest, _servers_service_pb2.GetSnapshotResponse]
     """The whole state as of one version. Services only: nothing in it is filtered."""
+    GetPreview: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.GetPreviewRequest, _servers_service_pb2.GetPreviewResponse]
+    """What somebody may know of a public server before joining it; a member, of a private one too."""
     RemoveUser: _grpc.UnaryUnaryMultiCallable[_servers_service_pb2.RemoveUserRequest, _servers_service_pb2.RemoveUserResponse]
     """Out of every server and out of every invitation, when an account is deleted. Services only."""
 
@@ -63,6 +65,8 @@ class ServersServiceAsyncStub(ServersServiceStub):
     LeaveServer: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.LeaveServerRequest, _servers_service_pb2.LeaveServerResponse]  # type: ignore[assignment]
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.GetSnapshotRequest, _servers_service_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """The whole state as of one version. Services only: nothing in it is filtered."""
+    GetPreview: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.GetPreviewRequest, _servers_service_pb2.GetPreviewResponse]  # type: ignore[assignment]
+    """What somebody may know of a public server before joining it; a member, of a private one too."""
     RemoveUser: _aio.UnaryUnaryMultiCallable[_servers_service_pb2.RemoveUserRequest, _servers_service_pb2.RemoveUserResponse]  # type: ignore[assignment]
     """Out of every server and out of every invitation, when an account is deleted. Services only."""
 
@@ -133,6 +137,14 @@ class ServersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_servers_service_pb2.GetSnapshotResponse, _abc.Awaitable[_servers_service_pb2.GetSnapshotResponse]]:
         """The whole state as of one version. Services only: nothing in it is filtered."""
+
+    @_abc_1.abstractmethod
+    def GetPreview(
+        self,
+        request: _servers_service_pb2.GetPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_service_pb2.GetPreviewResponse, _abc.Awaitable[_servers_service_pb2.GetPreviewResponse]]:
+        """What somebody may know of a public server before joining it; a member, of a private one too."""
 
     @_abc_1.abstractmethod
     def RemoveUser(

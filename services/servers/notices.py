@@ -1,0 +1,97 @@
+"""What other services tell servers to do: write into an audit log, show a changed profile.
+
+Each may come twice; the second time it changes nothing that somebody would notice.
+"""
+
+import logging
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from services.common.bus import AUDIT_ENTRY, PROFILE_CHANGED, Envelope, server_shard
+from services.common.errors import Aborted, InvalidArgument, ResourceExhausted, Unavailable
+from services.common.outbox import OutboxRecord
+from services.servers import events
+from services.servers.directory import Directory
+from services.servers.domain.audit import AuditEntry, AuditLine, Deed
+from services.servers.domain.change import Change, MemberUpdated
+from services.servers.domain.errors import UnknownServer
+from services.servers.service.changes import Changes
+from services.servers.store.memberships import every_server_of
+from services.servers.store.ports import Loaded, ServerStore, Wanted
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class AuditNotice(msgspec.Struct):
+    """The body of an AUDIT_ENTRY."""
+
+    id: int
+    server_id: int
+    actor_id: int
+    action: int
+    target_id: int = 0
+    reason: str | None = None
+    options: dict[str, str] | None = None
+
+
+class ProfileNotice(msgspec.Struct):
+    """The body of a PROFILE_CHANGED."""
+
+    user_id: int
+
+
+class UnreadableNotice(InvalidArgument):
+    def __init__(self, type: str) -> None:
+        super().__init__("UNREADABLE_NOTICE", f"This {type} has not the form of one.")
+
+
+class Notices:
+    """`handle` is for the service's inbox."""
+
+    def __init__(self, store: ServerStore, changes: Changes, directory: Directory) -> None:
+        self._store = store
+        self._changes = changes
+        self._directory = directory
+
+    async def handle(self, envelope: Envelope) -> None:
+        if envelope.type == AUDIT_ENTRY:
+            await self._write(_read(envelope, AuditNotice))
+        elif envelope.type == PROFILE_CHANGED:
+            await self._show(_read(envelope, ProfileNotice).user_id)
+        else:
+            logger.warning("unknown_notice", extra={"type": envelope.type})
+
+    async def _write(self, notice: AuditNotice) -> None:
+        line = AuditLine(notice.action, notice.target_id, options=notice.options)
+        entry = AuditEntry(notice.id, notice.server_id, Deed(notice.actor_id, notice.reason or ""), line)
+        envelope = events.audit_envelope(entry, self._changes.next_id)
+        record = OutboxRecord(self._changes.next_id(), server_shard(entry.server_id), (envelope,))
+        await self._store.append_audit(entry, record)
+
+    async def _show(self, user_id: int) -> None:
+        """Tells each server of the user. Their membership stays as it is, but the event is in its order."""
+        self._directory.forget(user_id)
+        async for state in every_server_of(self._store, user_id):
+            with suppress(UnknownServer):
+                await self._show_in(state.id, user_id)
+
+    async def _show_in(self, server_id: int, user_id: int) -> None:
+        def show(loaded: Loaded, now_ms: int) -> Change | None:
+            member = loaded.members.get(user_id)
+            return None if member is None else Change(loaded.state.changed(), (MemberUpdated(member),))
+
+        try:
+            await self._changes.make_unbidden(server_id, show, wanted=Wanted(member_ids=frozenset({user_id})))
+        except (Aborted, ResourceExhausted) as error:
+            raise Unavailable("SERVER_BUSY", "The server is being changed by others; tried again.") from error
+
+
+def _read(envelope: Envelope, form: type[T]) -> T:
+    try:
+        return msgspec.json.decode(envelope.body, type=form, strict=False)
+    except msgspec.DecodeError as error:
+        raise UnreadableNotice(envelope.type) from error
