@@ -35,7 +35,7 @@ class ServiceSettings:
                 WebhooksSettings.from_environment(environment),
                 GatewaySettings.from_environment(environment, public_url=gateway_url),
                 # Bound already: where it listens is the listener's affair.
-                RestSettings.from_environment(environment, gateway_url=gateway_url, host="", port=0),
+                RestSettings.from_environment(environment, gateway_url=gateway_url, host="", port=0, public_url=url),
             )
         except ValueError as error:
             raise UserError(f"A setting is wrong: {error}.") from None

@@ -1,22 +1,37 @@
 """The REST edge: the only place that builds its objects."""
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from litestar.types import ASGIApp
 
-from services.common.runtime import Runtime
+from services.common.bus import Inbox
+from services.common.runtime import Runtime, running
+from services.common.snowflake import SnowflakeGenerator
+from services.common.sqlite import Database
 from services.rest.admission import Admission
 from services.rest.app import create_app
 from services.rest.authentication import Authenticator
+from services.rest.blobs.directory import DirectoryBlobs
 from services.rest.config import Settings
+from services.rest.files.pending import DATABASE, MIGRATIONS, PendingUploads
+from services.rest.files.pictures import Pictures
+from services.rest.files.uploads import Uploads
 from services.rest.front import Front
 from services.rest.http_server import WebSocketFactory, listen, serving
 from services.rest.request import Edge
 from services.rest.services import Services
+
+BLOBS: Final = "files"
+
+# 128 bits, as hexadecimal digits: what cannot be guessed in a URL.
+_new_token: Final = partial(secrets.token_hex, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,26 @@ async def build(
     services = Services.from_peers(runtime.peers)
     authenticator = Authenticator(services.tokens, runtime.bus, runtime.clock)
     admission = Admission(authenticator, settings.rate_limits, runtime.clock)
-    edge = Edge(settings, runtime.peers, services, authenticator, runtime.tokens, runtime.clock)
-    front = Front(create_app(edge, admission), mounts or {})
     if listener is None:
         listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
-    async with asyncio.TaskGroup() as group:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        stack.callback(listener.close)
+        blobs = await DirectoryBlobs.open(runtime.data / BLOBS)
+        stack.push_async_callback(blobs.close)
+        await blobs.sweep()
+        database = await Database.open(runtime.data / DATABASE, MIGRATIONS)
+        stack.push_async_callback(database.close)
+        ids = SnowflakeGenerator(settings.worker, runtime.clock)
+        uploads = Uploads(blobs, PendingUploads(database), services, ids, runtime.clock, _new_token)
+        await stack.enter_async_context(running(uploads.settling()))
+        inbox = Inbox("rest", runtime.bus, database, uploads.handle, runtime.clock)
+        await stack.enter_async_context(running(inbox.run()))
+        pictures = Pictures(blobs, _new_token)
+        edge = Edge(
+            settings, runtime.peers, services, authenticator, runtime.tokens, runtime.clock, blobs, uploads, pictures
+        )
+        front = Front(create_app(edge, admission), mounts or {})
         group.create_task(authenticator.follow_revocations(), name="rest revocations")
         try:
             async with serving(front, listener, settings.trusted_proxies, websocket):

@@ -19,6 +19,7 @@ from services.rest.routes import (
     bots,
     channels,
     directory,
+    files,
     gateway,
     health,
     invites,
@@ -26,6 +27,7 @@ from services.rest.routes import (
     members,
     messages,
     overwrites,
+    pictures,
     pins,
     private_channels,
     relationships,
@@ -56,6 +58,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *webhooks.ROUTES,
 ]
 BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES]
+FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
 UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
 
 DISCORD_PREFIX: Final = "/api/v10"
@@ -67,6 +70,7 @@ def create_app(edge: Edge, admission: Admission) -> Litestar:
         [
             Router(DISCORD_PREFIX, route_handlers=DISCORD),
             Router(BEEP_PREFIX, route_handlers=[*BEEP, get_openapi]),
+            *FILES,
             *UNVERSIONED,
         ],
         request_class=ApiRequest,
@@ -89,4 +93,4 @@ async def get_openapi() -> Response[bytes]:
 
 @cache
 def _document() -> bytes:
-    return openapi.document({DISCORD_PREFIX: DISCORD, BEEP_PREFIX: BEEP})
+    return openapi.document({DISCORD_PREFIX: DISCORD, BEEP_PREFIX: BEEP, "": FILES})

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
+from services.common.snowflake import parse_worker
 from services.rest.rate_limit import Limit
+
+WORKER: Final = 7
 
 
 class RateLimits(NamedTuple):
@@ -26,7 +29,10 @@ class RateLimits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 takes a free one. `gateway_url` is what clients are told to connect to (ws:// or wss://, no query)."""
+    """`port` 0 takes a free one. `gateway_url` is what clients are told to connect to (ws:// or wss://, no query);
+    `public_url` is how they reach this edge, with no slash at its end. `worker` is the worker number in its ids: no
+    other process or service may have the same.
+    """
 
     gateway_url: str
     host: str = "127.0.0.1"
@@ -35,9 +41,13 @@ class Settings:
     rate_limits: RateLimits | None = RateLimits()  # noqa: RUF009 (a tuple cannot change)
     # Addresses whose X-Forwarded-For is believed (comma-separated, or *); empty: nobody's.
     trusted_proxies: str = ""
+    public_url: str = ""
+    worker: int = WORKER
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], *, gateway_url: str, host: str, port: int) -> Self:
+    def from_environment(
+        cls, environment: Mapping[str, str], *, gateway_url: str, host: str, port: int, public_url: str = ""
+    ) -> Self:
         """Raises ValueError for a value that means nothing."""
         switch = environment.get("BEEP_RATE_LIMITS", "on")
         if switch not in ("on", "off"):
@@ -48,4 +58,6 @@ class Settings:
             port=port,
             rate_limits=RateLimits() if switch == "on" else None,
             trusted_proxies=environment.get("BEEP_TRUSTED_PROXIES", ""),
+            public_url=public_url,
+            worker=parse_worker("BEEP_REST_WORKER", environment.get("BEEP_REST_WORKER") or str(WORKER)),
         )

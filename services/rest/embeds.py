@@ -4,9 +4,11 @@ They are stored and returned as this module writes them: unknown keys and null m
 than its limit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Final
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -15,6 +17,9 @@ from services.common import limits
 from services.common.errors import FieldViolation
 from services.rest.errors import InvalidForm
 from services.rest.fields import Color
+
+ATTACHMENT: Final = "attachment://"
+NO_FILES: Final[Mapping[str, str]] = MappingProxyType({})
 
 Url = Annotated[str, Meta(max_length=limits.EMBED_URL)]
 
@@ -60,14 +65,38 @@ class _StoredEmbed(Embed, tag_field="type", tag="rich"):
 Embeds = Annotated[list[Embed], Meta(max_length=limits.MESSAGE_EMBEDS)]
 
 
-def encode_embeds(embeds: Sequence[Embed] | None) -> bytes:
-    """As JSON; empty bytes for none. Raises InvalidForm when all of a message's embeds are too long together."""
+def encode_embeds(embeds: Sequence[Embed] | None, files: Mapping[str, str] = NO_FILES) -> bytes:
+    """As JSON; empty bytes for none. Raises InvalidForm when all of a message's embeds are too long together.
+
+    Args:
+        embeds: as the client sent them.
+        files: the URLs of the message's uploads, by the names under which `attachment://` may speak of them.
+    """
     if not embeds:
         return b""
+    if files:
+        embeds = [_resolve(embed, files) for embed in embeds]
     if sum(map(_characters, embeds)) > limits.EMBEDS_CHARACTERS:
         message = f"Embed size exceeds maximum size of {limits.EMBEDS_CHARACTERS}."
         raise InvalidForm(FieldViolation("embeds", "MAX_EMBED_SIZE_EXCEEDED", message))
     return msgspec.json.encode([_StoredEmbed(**structs.asdict(embed)) for embed in embeds])
+
+
+def _resolve(embed: Embed, files: Mapping[str, str]) -> Embed:
+    """https://docs.discord.com/developers/reference#uploading-files: what an embed shows may be uploaded with it."""
+
+    def final(url: str | None) -> str | None:
+        name = url.removeprefix(ATTACHMENT) if url and url.startswith(ATTACHMENT) else ""
+        return files.get(name) or files.get(unquote(name)) or url
+
+    replaced: dict[str, EmbedMedia | EmbedFooter | EmbedAuthor] = {}
+    for field, media in (("image", embed.image), ("thumbnail", embed.thumbnail)):
+        if media is not None:
+            replaced[field] = EmbedMedia(final(media.url))
+    for field, part in (("footer", embed.footer), ("author", embed.author)):
+        if part is not None:
+            replaced[field] = structs.replace(part, icon_url=final(part.icon_url))
+    return structs.replace(embed, **replaced)
 
 
 def _characters(embed: Embed) -> int:

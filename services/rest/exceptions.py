@@ -2,6 +2,7 @@
 
 import logging
 import re
+from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import MediaType, Request, Response
@@ -11,7 +12,7 @@ from litestar.types import ExceptionHandlersMap
 from services.common.errors import BeepError, FieldViolation
 from services.rest import errors
 from services.rest.admission import Admission, TooManyRequests
-from services.rest.errors import Answer, InvalidForm, MalformedBody
+from services.rest.errors import Answer, InvalidForm, MalformedBody, RequestTooLarge
 from services.rest.fields import QUERY_NAMES
 from services.rest.violations import violation
 
@@ -67,6 +68,8 @@ def _field(key: str) -> str:
 
 
 def _answer_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _response(errors.answer(RequestTooLarge()))
     return _response(errors.plain(error.status_code), error.headers)
 
 

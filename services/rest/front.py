@@ -13,6 +13,9 @@ from services.rest.admission import HEADERS, RawHeaders
 REQUEST_SECONDS: Final = 30
 """From a request's headers to the beginning of its answer; a body that comes a byte at a time gets no longer."""
 
+BODY_BYTES_PER_SECOND: Final = 16 * 1024
+"""A body that comes faster than this is waited for."""
+
 # Anybody's page may call the API: a token comes in a header, never by itself in a cookie, so an origin proves nothing.
 _CORS: Final[RawHeaders] = [
     (b"access-control-allow-origin", b"*"),
@@ -65,6 +68,19 @@ class Front:
 
 
 async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send, headers: RawHeaders) -> None:
+    received = 0
+
+    async def receive_in_time() -> Any:
+        nonlocal received
+        message: Any = await receive()
+        seconds = received // BODY_BYTES_PER_SECOND
+        received += len(message.get("body", b""))
+        earned = received // BODY_BYTES_PER_SECOND - seconds
+        until = timer.when()
+        if earned and until is not None:
+            timer.reschedule(until + earned)
+        return message
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             # From here on the time is the client's, who may be slow: `http_server` sees to it that it takes something.
@@ -74,7 +90,7 @@ async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send, hea
 
     try:
         async with asyncio.timeout(REQUEST_SECONDS) as timer:
-            await app(scope, receive, send_with_headers)
+            await app(scope, receive_in_time, send_with_headers)
     except TimeoutError:
         if not timer.expired():
             raise

@@ -18,6 +18,10 @@ from services.rest import errors
 HEADER_BYTES: Final = 64 * 1024
 HEADER_SECONDS: Final = 10
 STALLED_SECONDS: Final = 20
+# What is still sent of a request that has its answer is thrown away, so that a client which reads only after it has
+# written gets to the answer. Not for ever.
+DISCARDED_SECONDS: Final = 20
+DISCARDED_BYTES: Final = 64 * 1024 * 1024
 CONNECTIONS: Final = 4096
 # All clients of a gateway come back at once.
 BACKLOG: Final = 4096
@@ -34,12 +38,15 @@ class _Refused(Exception):
 class _BoundedHttp(HttpToolsProtocol):
     """uvicorn takes a request's line and headers of any length, waits for them for ever, and keeps an answer for as
     long as nobody takes it. This ends the connection past `HEADER_BYTES`, past `HEADER_SECONDS`, or when a client takes
-    nothing for `STALLED_SECONDS`; and says why in the form of every other refusal."""
+    nothing for `STALLED_SECONDS`, or goes on sending what has its answer; and says why in the form of every other
+    refusal."""
 
     _in_headers = True
     _header_bytes = 0
     _patience: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
+    _discarding: asyncio.TimerHandle | None = None
+    _discarded = 0
     _running: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -49,6 +56,7 @@ class _BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._stop_watching()
+        self._stop_discarding()
         if self._running is not None:
             # uvicorn tells the newest request only, and one before it may still be writing.
             self._running.disconnected = True
@@ -77,7 +85,15 @@ class _BoundedHttp(HttpToolsProtocol):
         self._in_headers, self._header_bytes = False, 0
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if self._discarding is not None:
+            self._discarded += len(body)
+            if self._discarded > DISCARDED_BYTES:
+                self.transport.abort()
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._stop_discarding()
         self._in_headers = True
         super().on_message_complete()
 
@@ -106,6 +122,17 @@ class _BoundedHttp(HttpToolsProtocol):
             % (status, status.phrase.encode(), len(body), body)
         )
         self.transport.close()
+
+    def on_response_complete(self) -> None:
+        if not self._in_headers and not self.transport.is_closing():
+            self._discarded = 0
+            self._discarding = self.loop.call_later(DISCARDED_SECONDS, self.transport.abort)
+        super().on_response_complete()
+
+    def _stop_discarding(self) -> None:
+        if self._discarding is not None:
+            self._discarding.cancel()
+            self._discarding = None
 
     # writing
 

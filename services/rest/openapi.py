@@ -5,7 +5,7 @@ Litestar's own generator does not know msgspec's constraints on parameters, nor 
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import UnionType
 from typing import Annotated, Any, Final, get_args, get_type_hints
@@ -13,11 +13,14 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import ParameterKwarg
+from litestar.response import Stream
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.common import limits
 from services.rest.admission import OPEN
 from services.rest.fields import DIGITS, QUERY_NAMES
+from services.rest.files.forms import FORM, PAYLOAD
+from services.rest.files.multipart import FORM_DATA
 from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY
 
 API_VERSION: Final = "10"
@@ -33,6 +36,11 @@ _HEADERS: Final = [
     {"name": AUDIT_LOG_REASON, "in": "header", "schema": {"type": "string", "maxLength": limits.AUDIT_REASON * 12}},
     {"name": IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY}},
 ]
+# Of what serves files.
+_CONDITIONS: Final = [
+    {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("Range", "If-Range", "If-None-Match")
+]
+_FILE: Final[dict[str, Any]] = {"*/*": {}}
 _ERRORS: Final = (400, 401, 403, 404, 405, 413, 429, 503)
 _OPEN_ERRORS: Final = (400, 405, 413, 429, 503)
 
@@ -59,20 +67,21 @@ class RateLimitedObject(Struct, kw_only=True):
 class _Operation:
     """One handler at one path, with the types of its signature."""
 
-    def __init__(self, path: str, handler: HTTPRouteHandler) -> None:
+    def __init__(self, path: str, handler: HTTPRouteHandler, method: str) -> None:
         function = handler.fn
         hints = get_type_hints(function, include_extras=True)
         self.path: Final = _PATH_PARAMETER.sub(r"{\1}", path)
-        self.method: Final = next(iter(handler.http_methods)).lower()
-        self.id: Final = function.__name__
+        self.method: Final = method.lower()
+        self.id: Final = f"head_{function.__name__}" if self.method == "head" else function.__name__
         self.summary: Final = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
         self.is_open: Final = bool(handler.opt.get(OPEN))
         self.status: Final = handler.status_code
         answer = hints.pop("return")
-        self.answers: Final = [
-            kind for kind in (get_args(answer) if isinstance(answer, UnionType) else [answer]) if kind is not type(None)
-        ]
-        self.body: Final = hints.pop("data", None)
+        self.is_file: Final = answer is Stream
+        answers = get_args(answer) if isinstance(answer, UnionType) else [answer]
+        self.answers: Final = [kind for kind in answers if kind not in (type(None), Stream)]
+        self.takes_files: Final = FORM in handler.opt
+        self.body: Final = hints.pop("data", handler.opt.get(FORM))
         hints.pop("request", None)
         self.in_path: Final = _PATH_PARAMETER.findall(path)
         self.parameters: Final = {name: _with_limits(kind) for name, kind in hints.items()}
@@ -93,10 +102,14 @@ class _Operation:
             "responses": self._responses(schemas),
             "security": [] if self.is_open else [{name: []} for name in _SECURITY_SCHEMES],
         }
-        if self.method != "get":
+        if self.method not in ("get", "head"):
             rendered["parameters"] += _HEADERS
+        if self.is_file:
+            rendered["parameters"] += _CONDITIONS
         if self.body is not None:
             content = {"application/json": {"schema": schemas[id(self.body)]}}
+            if self.takes_files:
+                content[FORM_DATA] = {"schema": _form(schemas[id(self.body)])}
             rendered["requestBody"] = {"required": "data" not in self.defaults, "content": content}
         return rendered
 
@@ -115,11 +128,33 @@ class _Operation:
             schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
             success["content"] = {"application/json": {"schema": schema}}
         responses = {str(self.status): success}
-        for status in _OPEN_ERRORS if self.is_open else _ERRORS:
+        errors: Sequence[int] = _OPEN_ERRORS if self.is_open else _ERRORS
+        if self.is_file:
+            success["content"] = _FILE
+            responses |= {
+                "206": {"description": HTTPStatus(206).phrase, "content": _FILE},
+                "304": {"description": HTTPStatus(304).phrase},
+                "416": {"description": HTTPStatus(416).phrase},
+            }
+            errors = (*errors, 404)
+        for status in errors:
             name = "RateLimitedObject" if status == HTTPStatus.TOO_MANY_REQUESTS else "ErrorObject"
             content = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=name)}}}
             responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
         return responses
+
+
+def _form(payload: Any) -> dict[str, Any]:
+    """A body with files (RFC 7578), https://docs.discord.com/developers/reference#uploading-files"""
+    size = limits.UPLOAD_FILE_BYTES >> 20
+    file = {"contentMediaType": "application/octet-stream", "description": f"A file of at most {size} MiB."}
+    return {
+        "type": "object",
+        "properties": {PAYLOAD: payload},
+        "patternProperties": {r"^files\[\d+\]$": file},
+        "description": f"Any part with a filename is a file; at most {limits.ATTACHMENTS_PER_MESSAGE} of them, and "
+        f"{limits.UPLOAD_REQUEST_BYTES >> 20} MiB in all.",
+    }
 
 
 def _with_limits(kind: Any) -> Any:
@@ -143,10 +178,11 @@ def document(routes: Mapping[str, Iterable[HTTPRouteHandler]]) -> bytes:
         routes: the handlers, by the prefix under which they are registered.
     """
     operations = [
-        _Operation(prefix + path, handler)
+        _Operation(prefix + path, handler, method)
         for prefix, handlers in routes.items()
         for handler in handlers
         for path in sorted(handler.paths)
+        for method in sorted(handler.http_methods)
     ]
     kinds: list[Any] = [kind for operation in operations for kind in operation.types()]
     rendered, components = msgspec.json.schema_components(

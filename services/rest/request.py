@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from litestar import Request
 from litestar.datastructures import State
@@ -15,6 +15,11 @@ from services.rest.authentication import Authenticator, Caller
 from services.rest.config import Settings
 from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY, parse_idempotency_key, parse_reason
 from services.rest.services import GATEWAY, MESSAGES, SERVERS, USERS, WEBHOOKS, Services
+
+if TYPE_CHECKING:
+    from services.rest.blobs.ports import Blobs
+    from services.rest.files.pictures import Pictures
+    from services.rest.files.uploads import Uploads
 
 CALLER: Final = "beep.caller"
 EDGE: Final = "edge"
@@ -30,6 +35,9 @@ class Edge:
     authenticator: Authenticator
     tokens: InternalTokens
     clock: Clock
+    blobs: "Blobs"
+    uploads: "Uploads"
+    pictures: "Pictures"
 
 
 class ApiRequest(Request[None, None, State]):

@@ -1,7 +1,8 @@
 """https://docs.discord.com/developers/resources/message"""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -17,11 +18,13 @@ from beep.messages.v1.messages_service_pb2 import (
 )
 from services.common import limits
 from services.common.errors import FieldViolation
+from services.common.permissions import Permission
 from services.rest.admission import LIMIT
 from services.rest.body import BodyDecoder
 from services.rest.embeds import Embeds, encode_embeds
 from services.rest.errors import InvalidForm
 from services.rest.fields import Flags, OptionalQueryId, PathId, Snowflake, given, or_empty
+from services.rest.files.forms import FORM, AttachmentsIn, too_many_files
 from services.rest.request import ApiRequest
 from services.wire.message import MessageObject, message_object
 
@@ -57,6 +60,8 @@ class MessageCreate(Struct):
     embeds: Embeds | None = None
     allowed_mentions: AllowedMentionsIn | None = None
     message_reference: MessageReferenceIn | None = None
+    # What is said of the uploads; all of them become attachments, named here or not.
+    attachments: AttachmentsIn | None = None
 
 
 class MessageUpdate(Struct):
@@ -64,20 +69,37 @@ class MessageUpdate(Struct):
     embeds: Embeds | UnsetType | None = UNSET
     flags: Flags | UnsetType | None = UNSET
     allowed_mentions: AllowedMentionsIn | None = None
+    # Those to keep; uploads are added to them.
+    attachments: AttachmentsIn | UnsetType | None = UNSET
 
 
 class BulkDelete(Struct):
     messages: BulkIds
 
 
+_decode_create: Final = msgspec.json.Decoder(MessageCreate, strict=False)
+_decode_update: Final = msgspec.json.Decoder(MessageUpdate, strict=False)
+
+
 @post(
     "/channels/{channel_id:str}/messages",
     status_code=200,
-    dto=BodyDecoder[MessageCreate],
-    return_dto=None,
-    opt={LIMIT: "sends"},
+    request_max_body_size=limits.UPLOAD_REQUEST_BYTES,
+    opt={LIMIT: "sends", FORM: MessageCreate},
 )
-async def create_message(request: ApiRequest, channel_id: PathId, data: JSONBody[MessageCreate]) -> MessageObject:
+async def create_message(request: ApiRequest, channel_id: PathId) -> MessageObject:
+    required = Permission.SEND_MESSAGES | Permission.ATTACH_FILES
+    async with request.edge.uploads.taking(request, channel_id, required, _decode_create) as taken:
+        call = _create_request(channel_id, taken.data)
+        if taken.uploads:
+            call.attachments.extend(taken.describe(taken.data.attachments or ()))
+            call.embeds = encode_embeds(taken.data.embeds, taken.urls(request.edge.settings.public_url, channel_id))
+        answer = await request.services.messages.CreateMessage(call, metadata=request.to_messages)
+        taken.confirm(answer.message)
+    return message_object(answer.message)
+
+
+def _create_request(channel_id: int, data: MessageCreate) -> CreateMessageRequest:
     nonce, reference = data.nonce, data.message_reference
     call = CreateMessageRequest(
         channel_id=channel_id,
@@ -94,8 +116,7 @@ async def create_message(request: ApiRequest, channel_id: PathId, data: JSONBody
         _check_reference(reference, channel_id)
         call.reply_to_message_id = reference.message_id
         call.fail_if_reply_missing = reference.fail_if_not_exists is not False
-    answer = await request.services.messages.CreateMessage(call, metadata=request.to_messages)
-    return message_object(answer.message)
+    return call
 
 
 @get("/channels/{channel_id:str}/messages")
@@ -127,22 +148,32 @@ async def get_message(request: ApiRequest, channel_id: PathId, message_id: PathI
     return message_object(answer.message)
 
 
-@patch("/channels/{channel_id:str}/messages/{message_id:str}", dto=BodyDecoder[MessageUpdate], return_dto=None)
-async def update_message(
-    request: ApiRequest, channel_id: PathId, message_id: PathId, data: JSONBody[MessageUpdate]
-) -> MessageObject:
-    embeds = or_empty(data.embeds, [])
-    answer = await request.services.messages.UpdateMessage(
-        UpdateMessageRequest(
+@patch(
+    "/channels/{channel_id:str}/messages/{message_id:str}",
+    request_max_body_size=limits.UPLOAD_REQUEST_BYTES,
+    opt={FORM: MessageUpdate},
+)
+async def update_message(request: ApiRequest, channel_id: PathId, message_id: PathId) -> MessageObject:
+    required = Permission.ATTACH_FILES
+    async with request.edge.uploads.taking(request, channel_id, required, _decode_update) as taken:
+        data, embeds, attachments = taken.data, or_empty(taken.data.embeds, []), or_empty(taken.data.attachments, [])
+        call = UpdateMessageRequest(
             channel_id=channel_id,
             message_id=message_id,
             content=or_empty(data.content, ""),
-            embeds=None if embeds is None else encode_embeds(embeds),
             flags=given(data.flags),
             allowed_mentions=_allowed_mentions(data.allowed_mentions),
-        ),
-        metadata=request.to_messages,
-    )
+            new_attachments=taken.describe(attachments or ()),
+        )
+        if embeds is not None:
+            call.embeds = encode_embeds(embeds, taken.urls(request.edge.settings.public_url, channel_id))
+        if attachments is not None:
+            call.set_attachments = True
+            call.kept_attachment_ids.extend(taken.kept(attachments))
+        if len(call.kept_attachment_ids) + len(call.new_attachments) > limits.ATTACHMENTS_PER_MESSAGE:
+            raise too_many_files()
+        answer = await request.services.messages.UpdateMessage(call, metadata=request.to_messages)
+        taken.confirm(answer.message)
     return message_object(answer.message)
 
 

@@ -3,16 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx
 
 from services.common.auth import InternalTokens, load_or_create_key
 from services.common.bus.sqlite import SqliteBus
+from services.common.snowflake import SnowflakeGenerator
+from services.common.sqlite import Database
 from services.rest.admission import Admission
 from services.rest.app import create_app
 from services.rest.authentication import Authenticator
+from services.rest.blobs.directory import DirectoryBlobs
 from services.rest.config import RateLimits, Settings
+from services.rest.files.pending import DATABASE, MIGRATIONS, PendingUploads
+from services.rest.files.pictures import Pictures
+from services.rest.files.uploads import Uploads
 from services.rest.front import Front
 from services.rest.request import Edge
 from services.rest.services import Services
@@ -24,6 +31,7 @@ BOT = 175928847299117064
 PERSON_TOKEN = "person-token"
 BOT_TOKEN = "bot-token"
 GATEWAY_URL = "ws://gateway.example"
+PUBLIC_URL = "https://chat.example"
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class RunningEdge:
     bus: SqliteBus
     clock: ManualClock
     front: Front
+    blobs: DirectoryBlobs
+    pending: PendingUploads
+    uploads: Uploads
+    # Where the blobs are.
+    files: Path
     anonymous: httpx.AsyncClient
     person: httpx.AsyncClient
     bot: httpx.AsyncClient
@@ -53,8 +66,16 @@ async def running_edge(tmp_path: Path, limits: RateLimits | None = None) -> Asyn
         peers = upstream.channels()
         services = Services.from_peers(peers)
         authenticator = Authenticator(services.tokens, bus, clock)
-        settings = Settings(gateway_url=GATEWAY_URL, rate_limits=limits)
-        edge = Edge(settings, peers, services, authenticator, tokens, clock)
+        settings = Settings(gateway_url=GATEWAY_URL, rate_limits=limits, public_url=PUBLIC_URL)
+        blobs = await DirectoryBlobs.open(tmp_path / "files", reserved=0)
+        stack.push_async_callback(blobs.close)
+        database = await Database.open(tmp_path / DATABASE, MIGRATIONS)
+        stack.push_async_callback(database.close)
+        tokens_of_files = (f"{number:032x}" for number in count(1))
+        pending = PendingUploads(database)
+        uploads = Uploads(blobs, pending, services, SnowflakeGenerator(1, clock), clock, tokens_of_files.__next__)
+        pictures = Pictures(blobs, tokens_of_files.__next__)
+        edge = Edge(settings, peers, services, authenticator, tokens, clock, blobs, uploads, pictures)
         front = Front(create_app(edge, Admission(authenticator, limits, clock)), {})
 
         async def client(authorization: str) -> httpx.AsyncClient:
@@ -70,6 +91,10 @@ async def running_edge(tmp_path: Path, limits: RateLimits | None = None) -> Asyn
             bus=bus,
             clock=clock,
             front=front,
+            blobs=blobs,
+            pending=pending,
+            uploads=uploads,
+            files=tmp_path / "files",
             anonymous=await client(""),
             person=await client(f"Bearer {PERSON_TOKEN}"),
             bot=await client(f"Bot {BOT_TOKEN}"),
