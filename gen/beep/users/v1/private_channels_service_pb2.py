@@ -4,15 +4,18 @@
 # source: beep/users/v1/private_channels_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "beep/users/v1/private_channels_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'beep/users/v1/private_channels_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,47 +25,45 @@ _sym_db = _symbol_database.Default()
 from beep.users.v1 import user_pb2 as beep_dot_users_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n,beep/users/v1/private_channels_service.proto\x12\rbeep.users.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto"\xa6\x01\n\x0ePrivateChannel\x12\n\n\x02id\x18\x01 \x01(\x03\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.beep.users.v1.PrivateChannelType\x12)\n\x0cparticipants\x18\x03 \x03(\x0b\x32\x13.beep.users.v1.User\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04icon\x18\x05 \x01(\t\x12\x10\n\x08owner_id\x18\x06 \x01(\x03"Y\n\x19OpenPrivateChannelRequest\x12\x15\n\rrecipient_ids\x18\x01 \x03(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t"L\n\x1aOpenPrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel"-\n\x1aListPrivateChannelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03"N\n\x1bListPrivateChannelsResponse\x12/\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1d.beep.users.v1.PrivateChannel".\n\x18GetPrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03"K\n\x19GetPrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel"i\n\x1bUpdatePrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04icon\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x07\n\x05_icon"N\n\x1cUpdatePrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel":\n\x13\x41\x64\x64RecipientRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03"\x16\n\x14\x41\x64\x64RecipientResponse"=\n\x16RemoveRecipientRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03"\x19\n\x17RemoveRecipientResponse"0\n\x1a\x43losePrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03"M\n\x1b\x43losePrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel*{\n\x12PrivateChannelType\x12$\n PRIVATE_CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPRIVATE_CHANNEL_TYPE_DIRECT\x10\x01\x12\x1e\n\x1aPRIVATE_CHANNEL_TYPE_GROUP\x10\x02\x32\xf3\x05\n\x16PrivateChannelsService\x12i\n\x12OpenPrivateChannel\x12(.beep.users.v1.OpenPrivateChannelRequest\x1a).beep.users.v1.OpenPrivateChannelResponse\x12l\n\x13ListPrivateChannels\x12).beep.users.v1.ListPrivateChannelsRequest\x1a*.beep.users.v1.ListPrivateChannelsResponse\x12\x66\n\x11GetPrivateChannel\x12\'.beep.users.v1.GetPrivateChannelRequest\x1a(.beep.users.v1.GetPrivateChannelResponse\x12o\n\x14UpdatePrivateChannel\x12*.beep.users.v1.UpdatePrivateChannelRequest\x1a+.beep.users.v1.UpdatePrivateChannelResponse\x12W\n\x0c\x41\x64\x64Recipient\x12".beep.users.v1.AddRecipientRequest\x1a#.beep.users.v1.AddRecipientResponse\x12`\n\x0fRemoveRecipient\x12%.beep.users.v1.RemoveRecipientRequest\x1a&.beep.users.v1.RemoveRecipientResponse\x12l\n\x13\x43losePrivateChannel\x12).beep.users.v1.ClosePrivateChannelRequest\x1a*.beep.users.v1.ClosePrivateChannelResponseb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,beep/users/v1/private_channels_service.proto\x12\rbeep.users.v1\x1a\x18\x62\x65\x65p/users/v1/user.proto\"\xa6\x01\n\x0ePrivateChannel\x12\n\n\x02id\x18\x01 \x01(\x03\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.beep.users.v1.PrivateChannelType\x12)\n\x0cparticipants\x18\x03 \x03(\x0b\x32\x13.beep.users.v1.User\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04icon\x18\x05 \x01(\t\x12\x10\n\x08owner_id\x18\x06 \x01(\x03\"Y\n\x19OpenPrivateChannelRequest\x12\x15\n\rrecipient_ids\x18\x01 \x03(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"L\n\x1aOpenPrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel\"-\n\x1aListPrivateChannelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\"N\n\x1bListPrivateChannelsResponse\x12/\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1d.beep.users.v1.PrivateChannel\".\n\x18GetPrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\"K\n\x19GetPrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel\"i\n\x1bUpdatePrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04icon\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x07\n\x05_icon\"N\n\x1cUpdatePrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel\":\n\x13\x41\x64\x64RecipientRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\"\x16\n\x14\x41\x64\x64RecipientResponse\"=\n\x16RemoveRecipientRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\"\x19\n\x17RemoveRecipientResponse\"0\n\x1a\x43losePrivateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\"M\n\x1b\x43losePrivateChannelResponse\x12.\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1d.beep.users.v1.PrivateChannel*{\n\x12PrivateChannelType\x12$\n PRIVATE_CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPRIVATE_CHANNEL_TYPE_DIRECT\x10\x01\x12\x1e\n\x1aPRIVATE_CHANNEL_TYPE_GROUP\x10\x02\x32\xf3\x05\n\x16PrivateChannelsService\x12i\n\x12OpenPrivateChannel\x12(.beep.users.v1.OpenPrivateChannelRequest\x1a).beep.users.v1.OpenPrivateChannelResponse\x12l\n\x13ListPrivateChannels\x12).beep.users.v1.ListPrivateChannelsRequest\x1a*.beep.users.v1.ListPrivateChannelsResponse\x12\x66\n\x11GetPrivateChannel\x12\'.beep.users.v1.GetPrivateChannelRequest\x1a(.beep.users.v1.GetPrivateChannelResponse\x12o\n\x14UpdatePrivateChannel\x12*.beep.users.v1.UpdatePrivateChannelRequest\x1a+.beep.users.v1.UpdatePrivateChannelResponse\x12W\n\x0c\x41\x64\x64Recipient\x12\".beep.users.v1.AddRecipientRequest\x1a#.beep.users.v1.AddRecipientResponse\x12`\n\x0fRemoveRecipient\x12%.beep.users.v1.RemoveRecipientRequest\x1a&.beep.users.v1.RemoveRecipientResponse\x12l\n\x13\x43losePrivateChannel\x12).beep.users.v1.ClosePrivateChannelRequest\x1a*.beep.users.v1.ClosePrivateChannelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "beep.users.v1.private_channels_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'beep.users.v1.private_channels_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_PRIVATECHANNELTYPE"]._serialized_start = 1169
-    _globals["_PRIVATECHANNELTYPE"]._serialized_end = 1292
-    _globals["_PRIVATECHANNEL"]._serialized_start = 90
-    _globals["_PRIVATECHANNEL"]._serialized_end = 256
-    _globals["_OPENPRIVATECHANNELREQUEST"]._serialized_start = 258
-    _globals["_OPENPRIVATECHANNELREQUEST"]._serialized_end = 347
-    _globals["_OPENPRIVATECHANNELRESPONSE"]._serialized_start = 349
-    _globals["_OPENPRIVATECHANNELRESPONSE"]._serialized_end = 425
-    _globals["_LISTPRIVATECHANNELSREQUEST"]._serialized_start = 427
-    _globals["_LISTPRIVATECHANNELSREQUEST"]._serialized_end = 472
-    _globals["_LISTPRIVATECHANNELSRESPONSE"]._serialized_start = 474
-    _globals["_LISTPRIVATECHANNELSRESPONSE"]._serialized_end = 552
-    _globals["_GETPRIVATECHANNELREQUEST"]._serialized_start = 554
-    _globals["_GETPRIVATECHANNELREQUEST"]._serialized_end = 600
-    _globals["_GETPRIVATECHANNELRESPONSE"]._serialized_start = 602
-    _globals["_GETPRIVATECHANNELRESPONSE"]._serialized_end = 677
-    _globals["_UPDATEPRIVATECHANNELREQUEST"]._serialized_start = 679
-    _globals["_UPDATEPRIVATECHANNELREQUEST"]._serialized_end = 784
-    _globals["_UPDATEPRIVATECHANNELRESPONSE"]._serialized_start = 786
-    _globals["_UPDATEPRIVATECHANNELRESPONSE"]._serialized_end = 864
-    _globals["_ADDRECIPIENTREQUEST"]._serialized_start = 866
-    _globals["_ADDRECIPIENTREQUEST"]._serialized_end = 924
-    _globals["_ADDRECIPIENTRESPONSE"]._serialized_start = 926
-    _globals["_ADDRECIPIENTRESPONSE"]._serialized_end = 948
-    _globals["_REMOVERECIPIENTREQUEST"]._serialized_start = 950
-    _globals["_REMOVERECIPIENTREQUEST"]._serialized_end = 1011
-    _globals["_REMOVERECIPIENTRESPONSE"]._serialized_start = 1013
-    _globals["_REMOVERECIPIENTRESPONSE"]._serialized_end = 1038
-    _globals["_CLOSEPRIVATECHANNELREQUEST"]._serialized_start = 1040
-    _globals["_CLOSEPRIVATECHANNELREQUEST"]._serialized_end = 1088
-    _globals["_CLOSEPRIVATECHANNELRESPONSE"]._serialized_start = 1090
-    _globals["_CLOSEPRIVATECHANNELRESPONSE"]._serialized_end = 1167
-    _globals["_PRIVATECHANNELSSERVICE"]._serialized_start = 1295
-    _globals["_PRIVATECHANNELSSERVICE"]._serialized_end = 2050
+  DESCRIPTOR._loaded_options = None
+  _globals['_PRIVATECHANNELTYPE']._serialized_start=1169
+  _globals['_PRIVATECHANNELTYPE']._serialized_end=1292
+  _globals['_PRIVATECHANNEL']._serialized_start=90
+  _globals['_PRIVATECHANNEL']._serialized_end=256
+  _globals['_OPENPRIVATECHANNELREQUEST']._serialized_start=258
+  _globals['_OPENPRIVATECHANNELREQUEST']._serialized_end=347
+  _globals['_OPENPRIVATECHANNELRESPONSE']._serialized_start=349
+  _globals['_OPENPRIVATECHANNELRESPONSE']._serialized_end=425
+  _globals['_LISTPRIVATECHANNELSREQUEST']._serialized_start=427
+  _globals['_LISTPRIVATECHANNELSREQUEST']._serialized_end=472
+  _globals['_LISTPRIVATECHANNELSRESPONSE']._serialized_start=474
+  _globals['_LISTPRIVATECHANNELSRESPONSE']._serialized_end=552
+  _globals['_GETPRIVATECHANNELREQUEST']._serialized_start=554
+  _globals['_GETPRIVATECHANNELREQUEST']._serialized_end=600
+  _globals['_GETPRIVATECHANNELRESPONSE']._serialized_start=602
+  _globals['_GETPRIVATECHANNELRESPONSE']._serialized_end=677
+  _globals['_UPDATEPRIVATECHANNELREQUEST']._serialized_start=679
+  _globals['_UPDATEPRIVATECHANNELREQUEST']._serialized_end=784
+  _globals['_UPDATEPRIVATECHANNELRESPONSE']._serialized_start=786
+  _globals['_UPDATEPRIVATECHANNELRESPONSE']._serialized_end=864
+  _globals['_ADDRECIPIENTREQUEST']._serialized_start=866
+  _globals['_ADDRECIPIENTREQUEST']._serialized_end=924
+  _globals['_ADDRECIPIENTRESPONSE']._serialized_start=926
+  _globals['_ADDRECIPIENTRESPONSE']._serialized_end=948
+  _globals['_REMOVERECIPIENTREQUEST']._serialized_start=950
+  _globals['_REMOVERECIPIENTREQUEST']._serialized_end=1011
+  _globals['_REMOVERECIPIENTRESPONSE']._serialized_start=1013
+  _globals['_REMOVERECIPIENTRESPONSE']._serialized_end=1038
+  _globals['_CLOSEPRIVATECHANNELREQUEST']._serialized_start=1040
+  _globals['_CLOSEPRIVATECHANNELREQUEST']._serialized_end=1088
+  _globals['_CLOSEPRIVATECHANNELRESPONSE']._serialized_start=1090
+  _globals['_CLOSEPRIVATECHANNELRESPONSE']._serialized_end=1167
+  _globals['_PRIVATECHANNELSSERVICE']._serialized_start=1295
+  _globals['_PRIVATECHANNELSSERVICE']._serialized_end=2050
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,7 @@ class _PrivateChannelType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _PrivateChannelTypeEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_PrivateChannelType.ValueType], _builtins.type
-):
+class _PrivateChannelTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PrivateChannelType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRIVATE_CHANNEL_TYPE_UNSPECIFIED: _PrivateChannelType.ValueType  # 0
     PRIVATE_CHANNEL_TYPE_DIRECT: _PrivateChannelType.ValueType  # 1
@@ -71,20 +69,7 @@ class PrivateChannel(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "icon",
-        b"icon",
-        "id",
-        b"id",
-        "name",
-        b"name",
-        "owner_id",
-        b"owner_id",
-        "participants",
-        b"participants",
-        "type",
-        b"type",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["icon", b"icon", "id", b"id", "name", b"name", "owner_id", b"owner_id", "participants", b"participants", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,9 +97,7 @@ class OpenPrivateChannelRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "idempotency_key", b"idempotency_key", "name", b"name", "recipient_ids", b"recipient_ids"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "name", b"name", "recipient_ids", b"recipient_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,13 +219,9 @@ class UpdatePrivateChannelRequest(_message.Message):
         name: _builtins.str | None = ...,
         icon: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_icon", b"_icon", "_name", b"_name", "icon", b"icon", "name", b"name"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_icon", b"_icon", "_name", b"_name", "icon", b"icon", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_icon", b"_icon", "_name", b"_name", "channel_id", b"channel_id", "icon", b"icon", "name", b"name"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_icon", b"_icon", "_name", b"_name", "channel_id", b"channel_id", "icon", b"icon", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__icon: _TypeAlias = _typing.Literal["icon"]  # noqa: Y015
     _WhichOneofArgType__icon: _TypeAlias = _typing.Literal["_icon", b"_icon"]  # noqa: Y015

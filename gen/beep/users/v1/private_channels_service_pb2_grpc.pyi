@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -32,38 +33,20 @@ class PrivateChannelsServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrivateChannelsServiceAsyncStub: ...
-    OpenPrivateChannel: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.OpenPrivateChannelRequest,
-        _private_channels_service_pb2.OpenPrivateChannelResponse,
-    ]
+    OpenPrivateChannel: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.OpenPrivateChannelRequest, _private_channels_service_pb2.OpenPrivateChannelResponse]
     """A direct message (one recipient: the same channel every time) or a new group (several, all of them friends of the
     caller). A group of bots or by a bot is refused.
     """
-    ListPrivateChannels: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.ListPrivateChannelsRequest,
-        _private_channels_service_pb2.ListPrivateChannelsResponse,
-    ]
+    ListPrivateChannels: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.ListPrivateChannelsRequest, _private_channels_service_pb2.ListPrivateChannelsResponse]
     """The caller's, by id."""
-    GetPrivateChannel: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.GetPrivateChannelRequest, _private_channels_service_pb2.GetPrivateChannelResponse
-    ]
-    UpdatePrivateChannel: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.UpdatePrivateChannelRequest,
-        _private_channels_service_pb2.UpdatePrivateChannelResponse,
-    ]
+    GetPrivateChannel: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.GetPrivateChannelRequest, _private_channels_service_pb2.GetPrivateChannelResponse]
+    UpdatePrivateChannel: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.UpdatePrivateChannelRequest, _private_channels_service_pb2.UpdatePrivateChannelResponse]
     """Groups only."""
-    AddRecipient: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.AddRecipientRequest, _private_channels_service_pb2.AddRecipientResponse
-    ]
+    AddRecipient: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.AddRecipientRequest, _private_channels_service_pb2.AddRecipientResponse]
     """Groups only: any participant adds a friend of theirs."""
-    RemoveRecipient: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.RemoveRecipientRequest, _private_channels_service_pb2.RemoveRecipientResponse
-    ]
+    RemoveRecipient: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.RemoveRecipientRequest, _private_channels_service_pb2.RemoveRecipientResponse]
     """Groups only: the owner removes anybody."""
-    ClosePrivateChannel: _grpc.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.ClosePrivateChannelRequest,
-        _private_channels_service_pb2.ClosePrivateChannelResponse,
-    ]
+    ClosePrivateChannel: _grpc.UnaryUnaryMultiCallable[_private_channels_service_pb2.ClosePrivateChannelRequest, _private_channels_service_pb2.ClosePrivateChannelResponse]
     """Leaves a group, whose oldest participant then owns it; hides a direct message until the next message in it."""
 
 @_typing.type_check_only
@@ -71,38 +54,20 @@ class PrivateChannelsServiceAsyncStub(PrivateChannelsServiceStub):
     """Channels of no server: direct messages of two, and groups."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    OpenPrivateChannel: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.OpenPrivateChannelRequest,
-        _private_channels_service_pb2.OpenPrivateChannelResponse,
-    ]  # type: ignore[assignment]
+    OpenPrivateChannel: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.OpenPrivateChannelRequest, _private_channels_service_pb2.OpenPrivateChannelResponse]  # type: ignore[assignment]
     """A direct message (one recipient: the same channel every time) or a new group (several, all of them friends of the
     caller). A group of bots or by a bot is refused.
     """
-    ListPrivateChannels: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.ListPrivateChannelsRequest,
-        _private_channels_service_pb2.ListPrivateChannelsResponse,
-    ]  # type: ignore[assignment]
+    ListPrivateChannels: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.ListPrivateChannelsRequest, _private_channels_service_pb2.ListPrivateChannelsResponse]  # type: ignore[assignment]
     """The caller's, by id."""
-    GetPrivateChannel: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.GetPrivateChannelRequest, _private_channels_service_pb2.GetPrivateChannelResponse
-    ]  # type: ignore[assignment]
-    UpdatePrivateChannel: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.UpdatePrivateChannelRequest,
-        _private_channels_service_pb2.UpdatePrivateChannelResponse,
-    ]  # type: ignore[assignment]
+    GetPrivateChannel: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.GetPrivateChannelRequest, _private_channels_service_pb2.GetPrivateChannelResponse]  # type: ignore[assignment]
+    UpdatePrivateChannel: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.UpdatePrivateChannelRequest, _private_channels_service_pb2.UpdatePrivateChannelResponse]  # type: ignore[assignment]
     """Groups only."""
-    AddRecipient: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.AddRecipientRequest, _private_channels_service_pb2.AddRecipientResponse
-    ]  # type: ignore[assignment]
+    AddRecipient: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.AddRecipientRequest, _private_channels_service_pb2.AddRecipientResponse]  # type: ignore[assignment]
     """Groups only: any participant adds a friend of theirs."""
-    RemoveRecipient: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.RemoveRecipientRequest, _private_channels_service_pb2.RemoveRecipientResponse
-    ]  # type: ignore[assignment]
+    RemoveRecipient: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.RemoveRecipientRequest, _private_channels_service_pb2.RemoveRecipientResponse]  # type: ignore[assignment]
     """Groups only: the owner removes anybody."""
-    ClosePrivateChannel: _aio.UnaryUnaryMultiCallable[
-        _private_channels_service_pb2.ClosePrivateChannelRequest,
-        _private_channels_service_pb2.ClosePrivateChannelResponse,
-    ]  # type: ignore[assignment]
+    ClosePrivateChannel: _aio.UnaryUnaryMultiCallable[_private_channels_service_pb2.ClosePrivateChannelRequest, _private_channels_service_pb2.ClosePrivateChannelResponse]  # type: ignore[assignment]
     """Leaves a group, whose oldest participant then owns it; hides a direct message until the next message in it."""
 
 class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -113,10 +78,7 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.OpenPrivateChannelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.OpenPrivateChannelResponse,
-        _abc.Awaitable[_private_channels_service_pb2.OpenPrivateChannelResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.OpenPrivateChannelResponse, _abc.Awaitable[_private_channels_service_pb2.OpenPrivateChannelResponse]]:
         """A direct message (one recipient: the same channel every time) or a new group (several, all of them friends of the
         caller). A group of bots or by a bot is refused.
         """
@@ -126,10 +88,7 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.ListPrivateChannelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.ListPrivateChannelsResponse,
-        _abc.Awaitable[_private_channels_service_pb2.ListPrivateChannelsResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.ListPrivateChannelsResponse, _abc.Awaitable[_private_channels_service_pb2.ListPrivateChannelsResponse]]:
         """The caller's, by id."""
 
     @_abc_1.abstractmethod
@@ -137,19 +96,14 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.GetPrivateChannelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.GetPrivateChannelResponse,
-        _abc.Awaitable[_private_channels_service_pb2.GetPrivateChannelResponse],
-    ]: ...
+    ) -> _typing.Union[_private_channels_service_pb2.GetPrivateChannelResponse, _abc.Awaitable[_private_channels_service_pb2.GetPrivateChannelResponse]]: ...
+
     @_abc_1.abstractmethod
     def UpdatePrivateChannel(
         self,
         request: _private_channels_service_pb2.UpdatePrivateChannelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.UpdatePrivateChannelResponse,
-        _abc.Awaitable[_private_channels_service_pb2.UpdatePrivateChannelResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.UpdatePrivateChannelResponse, _abc.Awaitable[_private_channels_service_pb2.UpdatePrivateChannelResponse]]:
         """Groups only."""
 
     @_abc_1.abstractmethod
@@ -157,10 +111,7 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.AddRecipientRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.AddRecipientResponse,
-        _abc.Awaitable[_private_channels_service_pb2.AddRecipientResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.AddRecipientResponse, _abc.Awaitable[_private_channels_service_pb2.AddRecipientResponse]]:
         """Groups only: any participant adds a friend of theirs."""
 
     @_abc_1.abstractmethod
@@ -168,10 +119,7 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.RemoveRecipientRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.RemoveRecipientResponse,
-        _abc.Awaitable[_private_channels_service_pb2.RemoveRecipientResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.RemoveRecipientResponse, _abc.Awaitable[_private_channels_service_pb2.RemoveRecipientResponse]]:
         """Groups only: the owner removes anybody."""
 
     @_abc_1.abstractmethod
@@ -179,12 +127,7 @@ class PrivateChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _private_channels_service_pb2.ClosePrivateChannelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _private_channels_service_pb2.ClosePrivateChannelResponse,
-        _abc.Awaitable[_private_channels_service_pb2.ClosePrivateChannelResponse],
-    ]:
+    ) -> _typing.Union[_private_channels_service_pb2.ClosePrivateChannelResponse, _abc.Awaitable[_private_channels_service_pb2.ClosePrivateChannelResponse]]:
         """Leaves a group, whose oldest participant then owns it; hides a direct message until the next message in it."""
 
-def add_PrivateChannelsServiceServicer_to_server(
-    servicer: PrivateChannelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_PrivateChannelsServiceServicer_to_server(servicer: PrivateChannelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
