@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.gateway.v1.typing_service_pb2_grpc import add_TypingServiceServicer_to_server
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceStub
+from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
+from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.common.runtime import Runtime
@@ -18,11 +23,16 @@ from services.gateway.config import DATABASE, REPLAY_FILE, Settings
 from services.gateway.connection import Connection
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.hub import Hub
+from services.gateway.last_messages import LastMessages
+from services.gateway.loading import Loader
 from services.gateway.news import LaneTools
-from services.gateway.ready import Sessions, Stubs
+from services.gateway.presences import Presences
+from services.gateway.ready import ReadyStubs, ReadyWriter
 from services.gateway.recent import RecentDispatches
 from services.gateway.recovery import recover
 from services.gateway.session import Session
+from services.gateway.sessions import Sessions, SessionTools
+from services.gateway.store.memory import MemoryPresenceStore
 from services.gateway.store.replay_file import ReplayFile, boot_id
 from services.gateway.store.sqlite import SqliteSessionStore
 from services.gateway.tasks import Tasks
@@ -62,6 +72,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
 
         recent = RecentDispatches(bus, settings.recent_bytes)
         hub = Hub(recent, tasks, clock, settings)
+        users, messages = runtime.peers["users"], runtime.peers["messages"]
         authz = AuthzServiceStub(runtime.peers["authz"])
         servers = ServersServiceStub(runtime.peers["servers"])
         tools = LaneTools(
@@ -69,24 +80,50 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
             bus=bus,
             recent=recent,
             views=Views(authz, clock),
-            snapshots=Snapshots(servers, clock),
+            snapshots=Snapshots(servers, LastMessages(MessagesServiceStub(messages)), clock),
             store=store,
             tasks=tasks,
             clock=clock,
         )
-        users = runtime.peers["users"]
-        sessions = Sessions(
-            Stubs(TokensServiceStub(users), UsersServiceStub(users), servers),
+        relationships = RelationshipsServiceStub(users)
+        presences = Presences(
+            MemoryPresenceStore(),
+            store,
+            hub,
+            bus,
+            relationships,
+            tasks,
+            clock,
+            new_event_id=_new_event_id,
+            grace=settings.presence_grace,
+        )
+        loader = Loader(tools, presences)
+        dispatcher = loader.dispatcher = Dispatcher(bus, tools, replay, loader, presences)
+        ready = ReadyWriter(
+            ReadyStubs(
+                UsersServiceStub(users),
+                relationships,
+                PrivateChannelsServiceStub(users),
+                InvitationsServiceStub(runtime.peers["servers"]),
+                ReadStatesServiceStub(messages),
+            ),
             runtime.tokens,
-            tools,
-            replay,
+            presences,
+        )
+        session_tools = SessionTools(
+            tokens=TokensServiceStub(users),
+            servers=servers,
+            hub=hub,
+            replay=replay,
+            store=store,
+            clock=clock,
             new_id=lambda: secrets.token_hex(SESSION_ID_BYTES),
             starts_at_once=settings.starts_at_once,
             sessions_per_user=settings.sessions_per_user,
         )
-        dispatcher = sessions.dispatcher = Dispatcher(bus, tools, replay, sessions)
+        sessions = Sessions(session_tools, loader, ready, presences, dispatcher)
         members = MembersServiceStub(runtime.peers["servers"])
-        commands = Commands(sessions, dispatcher, hub, members, servers, tasks)
+        commands = Commands(sessions, dispatcher, presences, hub, members, servers, tasks)
 
         async def bury(session: Session) -> None:
             await store.forget([session.id])
@@ -94,23 +131,26 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
             replay.release(session.slot)
 
         def on_forgotten(session: Session) -> None:
+            presences.gone(session)
             dispatcher.remove(session)
             tasks.spawn(bury(session))
 
-        hub.on_forgotten = on_forgotten
+        hub.on_forgotten, hub.on_lost = on_forgotten, presences.lost
         await recover(dispatcher, tools, store, replay)
+        await presences.restore(hub.sessions.values())
         tasks.spawn(dispatcher.run())
         stack.callback(dispatcher.close)
         tasks.spawn(hub.keep_time())
+        tasks.spawn(presences.keep_settling())
 
         typing = Typing(authz, servers, bus, clock, _new_event_id)
-        add_TypingServiceServicer_to_server(typing, runtime.server)
+        runtime.server.add(add_TypingServiceServicer_to_server, typing)
 
         def connection() -> Connection:
             return Connection(hub, commands, clock, settings)
 
         port = await stack.enter_async_context(_listening(settings, connection))
-        sessions.resume_url = settings.public_url or f"ws://{settings.host}:{port}"
+        ready.resume_url = settings.public_url or f"ws://{settings.host}:{port}"
         runtime.server.set_serving(True)
         try:
             yield Gateway(connection, port)

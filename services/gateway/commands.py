@@ -1,4 +1,4 @@
-"""What clients ask for: sessions, and the members of a large server (op 8).
+"""What clients ask for: sessions, the members of a large server (op 8), and what they say of themselves (op 3).
 
 https://docs.discord.com/developers/events/gateway-events#request-guild-members
 """
@@ -6,6 +6,8 @@ https://docs.discord.com/developers/events/gateway-events#request-guild-members
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from msgspec import UNSET, UnsetType
 
 from beep.servers.v1.member_pb2 import Member
 from beep.servers.v1.members_service_pb2 import ListMembersRequest, SearchMembersRequest
@@ -16,14 +18,18 @@ from services.gateway.connection import Connection
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.domain.close_codes import CloseCode
 from services.gateway.domain.frames import Dispatch, Identify, RequestMembers, Resume
+from services.gateway.domain.intents import Intent
+from services.gateway.domain.presence import PresenceUpdate
 from services.gateway.domain.replay import NOT_REPLAYABLE
 from services.gateway.hub import Hub
-from services.gateway.ready import Sessions
+from services.gateway.presences import Presences
 from services.gateway.session import Session
+from services.gateway.sessions import Sessions
 from services.gateway.tasks import Tasks
 from services.wire.encoding import encode
 from services.wire.events import GuildMembersChunk
 from services.wire.member import member_object
+from services.wire.presence import PresenceObject
 
 if TYPE_CHECKING:
     from beep.servers.v1.members_service_pb2_grpc import MembersServiceAsyncStub
@@ -44,6 +50,7 @@ class Commands:
         self,
         sessions: Sessions,
         dispatcher: Dispatcher,
+        presences: Presences,
         hub: Hub,
         members: "MembersServiceAsyncStub",
         servers: "ServersServiceAsyncStub",
@@ -51,6 +58,7 @@ class Commands:
     ) -> None:
         self._sessions = sessions
         self._dispatcher = dispatcher
+        self._presences = presences
         self._hub = hub
         self._members = members
         self._servers = servers
@@ -62,6 +70,10 @@ class Commands:
 
     def resume(self, connection: Connection, resume: Resume) -> None:
         self._tasks.spawn(self._sessions.resume(connection, resume))
+
+    def show(self, connection: Connection, presence: PresenceUpdate) -> None:
+        if connection.session is not None:
+            self._presences.show(connection.session, presence)
 
     def list_members(self, connection: Connection, request: RequestMembers) -> None:
         """One request of a session at a time: the answer is large, and so only one of them waits to be taken."""
@@ -130,12 +142,16 @@ class Commands:
         chunks = [found[start : start + MEMBERS_PAGE] for start in range(0, len(found), MEMBERS_PAGE)] or [[]]
         nonce = request.nonce if request.nonce is not None and len(request.nonce) <= MAX_NONCE else None
         for index, members in enumerate(chunks):
+            presences: list[PresenceObject] | UnsetType = UNSET
+            if request.presences and session.intents & Intent.GUILD_PRESENCES:
+                presences = await self._presences.shown([member.user.id for member in members])
             body = GuildMembersChunk(
                 guild_id=str(request.server_id),
                 members=[member_object(member) for member in members],
                 chunk_index=index,
                 chunk_count=len(chunks),
                 not_found=not_found if index == 0 else [],
+                presences=presences,
                 nonce=nonce,
             )
             connection = session.connection

@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         port: where to listen, 0 for a free one; None: whoever built the gateway accepts its connections.
         public_url: what clients are told to resume at (ws:// or wss://, no query); empty: as bound.
+        presence_grace: a client that lost its connection counts as there for this long.
         stalled_after: a client that takes nothing for this long is closed.
         backlog_events: so many events that a slow client has not taken, and it is closed; it may still resume.
         lingering: how long a client may take to close its side after it was told why.
@@ -33,6 +34,7 @@ class Settings:
     identify_timeout: float = limits.IDENTIFY_TIMEOUT
     handshake_timeout: float = 10.0
     resume_window: float = limits.RESUME_WINDOW
+    presence_grace: float = 10.0
     stalled_after: float = 20.0
     backlog_events: int = limits.REPLAY_EVENTS // 2
     lingering: float = 5.0

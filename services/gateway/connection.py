@@ -28,6 +28,7 @@ from services.gateway.domain.conversation import (
     Hangup,
     ListMembers,
     Reply,
+    Show,
     Start,
 )
 from services.gateway.domain.frames import (
@@ -41,6 +42,7 @@ from services.gateway.domain.frames import (
     frame_header,
     hello,
 )
+from services.gateway.domain.presence import PresenceUpdate
 from services.gateway.session import Session
 
 # What is read at once is parsed in slices, so that a flood is noticed before all of it has been.
@@ -66,6 +68,7 @@ class Requests(Protocol):
     def start(self, connection: "Connection", identify: Identify) -> None: ...
     def resume(self, connection: "Connection", resume: Resume) -> None: ...
     def list_members(self, connection: "Connection", request: RequestMembers) -> None: ...
+    def show(self, connection: "Connection", presence: PresenceUpdate) -> None: ...
 
 
 class _WebSocket(ServerProtocol):
@@ -312,6 +315,8 @@ class Connection(asyncio.Protocol):
                     self._requests.resume(self, resume)
                 case ListMembers(request):
                     self._requests.list_members(self, request)
+                case Show(presence):
+                    self._requests.show(self, presence)
                 case Hangup(code):
                     self.hang_up(code)
 

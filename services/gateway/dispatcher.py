@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -34,6 +34,10 @@ from services.gateway.store.replay_file import ReplayFile
 
 logger = logging.getLogger(__name__)
 
+HELD: Final = 1024
+"""Events of a user that may wait for a session of theirs to be told its READY."""
+_OF_FRIENDS: Final = frozenset({"RELATIONSHIP_ADD", "RELATIONSHIP_REMOVE"})
+
 
 class _Revocation(msgspec.Struct):
     """The body of SESSION_REVOKED."""
@@ -53,15 +57,24 @@ class Joiner(Protocol):
     def join(self, session: Session, server_id: int, cause: Record) -> Coroutine[Any, Any, None]: ...
 
 
+class FriendWatcher(Protocol):
+    """Whoever must know when two people become friends, or no longer are."""
+
+    def befriended(self, user_id: int) -> None: ...
+
+
 class Dispatcher:
     """Implements `services.gateway.lane.Keeper`."""
 
-    def __init__(self, bus: Bus, tools: LaneTools, replay: ReplayFile, joiner: Joiner) -> None:
+    def __init__(
+        self, bus: Bus, tools: LaneTools, replay: ReplayFile, joiner: Joiner, friend_watcher: FriendWatcher
+    ) -> None:
         self._bus = bus
         self._tools = tools
         self._hub = tools.hub
         self._replay = replay
         self._joiner = joiner
+        self._friend_watcher = friend_watcher
         self._lanes: dict[int, list[Lane]] = {}
         self._held: dict[Lane, int] = {}
         self._starting: Counter[int] = Counter()
@@ -185,8 +198,7 @@ class Dispatcher:
             kind, _, name = record.envelope.shard.partition(":")
             if kind == "server":
                 server_id = int(name)
-                if record.envelope.state_version:
-                    self._tools.snapshots.note(server_id, record.envelope.state_version)
+                self._tools.snapshots.note(record.envelope)
                 for lane in self._lanes.get(server_id, ()):
                     fed.setdefault(lane, []).append(record)
             elif kind == "user":
@@ -218,20 +230,45 @@ class Dispatcher:
                 if not spared or session.auth_session_id != spared:
                     self._hub.end(session, CloseCode.AUTHENTICATION_FAILED)
         elif envelope.audience:
-            sessions = [
-                session
-                for session in self._hub.of_user(user_id)
-                if wants_in_private(session.intents, envelope.type)
-                and not (record.offset <= self.recovered_to and record.offset in session.seen)
-            ]
+            if envelope.type in _OF_FRIENDS:
+                self._friend_watcher.befriended(user_id)
+            sessions = [session for session in self._unheld(user_id, record) if self._gets(session, record)]
             self._hub.fan_out(sessions, [self._tools.recent.of(record)])
 
-    def rejoin(self, record: Record) -> None:
-        server_id = record.envelope.server_id
-        user_id = shard_id(record.envelope.shard)
+    def _gets(self, session: Session, record: Record) -> bool:
+        return wants_in_private(session.intents, record.envelope.type) and not (
+            record.offset <= self.recovered_to and record.offset in session.seen
+        )
+
+    def _unheld(self, user_id: int, record: Record) -> list[Session]:
+        """The user's sessions; those that have not been told their READY keep the record until then."""
+        ready: list[Session] = []
         for session in self._hub.of_user(user_id):
-            if server_id not in session.servers and session.sees(server_id):
-                self._tools.tasks.spawn(self._joiner.join(session, server_id, record))
+            if session.held is None:
+                ready.append(session)
+            elif len(session.held) < HELD:
+                session.held.append(record)
+            else:
+                self._hub.end(session, CloseCode.UNKNOWN_ERROR)
+        return ready
+
+    def release_held(self, session: Session) -> None:
+        """READY was told: what came meanwhile comes behind it."""
+        held, session.held = session.held or [], None
+        for record in held:
+            if record.envelope.type == SERVER_JOINED:
+                self._rejoin(session, record)
+            elif self._gets(session, record):
+                self._hub.tell(session, self._tools.recent.of(record))
+
+    def rejoin(self, record: Record) -> None:
+        for session in self._unheld(shard_id(record.envelope.shard), record):
+            self._rejoin(session, record)
+
+    def _rejoin(self, session: Session, record: Record) -> None:
+        server_id = record.envelope.server_id
+        if not session.forgotten and server_id not in session.servers and session.sees(server_id):
+            self._tools.tasks.spawn(self._joiner.join(session, server_id, record))
 
     # how far
 

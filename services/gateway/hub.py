@@ -42,6 +42,8 @@ class Hub:
         self.by_user: dict[int, set[Session]] = {}
         self.on_forgotten: Callable[[Session], None] = lambda _: None
         """Called for each session that is over, to take it out of lanes, ring and store. Must not wait."""
+        self.on_lost: Callable[[Session], None] = lambda _: None
+        """Called for each session that lost its connection without a word, and may come back. Must not wait."""
 
     # delivering
 
@@ -229,6 +231,7 @@ class Hub:
             session.detached_seq = connection.sent
             self._detach(session)
             self._await_return(session)
+            self.on_lost(session)
 
     def _detach(self, session: Session) -> None:
         session.write = None

@@ -1,8 +1,10 @@
 """What a change of rights tells sessions, beside its own event."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from beep.servers.v1.channel_pb2 import Channel
 from services.common.bus import Audience, Bus, Envelope
 from services.common.clock import Clock
 from services.common.errors import BeepError
@@ -14,10 +16,10 @@ from services.gateway.recent import RecentDispatches
 from services.gateway.session import Session
 from services.gateway.store.ports import SessionStore, StoredView
 from services.gateway.tasks import Tasks
-from services.gateway.views import Snapshots, Views, is_missing, until_answered
-from services.wire.channel import channel_object
+from services.gateway.views import Snapshot, Snapshots, Views, is_missing, until_answered
 from services.wire.encoding import encode
 from services.wire.server import UnavailableGuild
+from services.wire.thread import ThreadListSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class News:
         else:
             old, told = attendance.view, self._told_by_event(attendance)
             keys += [("CHANNEL_DELETE", channel_id) for channel_id in sorted(lost(old, new, told_by_event=told))]
-            keys += [("CHANNEL_CREATE", channel_id) for channel_id in sorted(gained(old, new, told_by_event=told))]
+            for channel_id in sorted(gained(old, new, told_by_event=told)):
+                keys += [("CHANNEL_CREATE", channel_id), ("THREAD_LIST_SYNC", channel_id)]
         return tuple(
             self._dispatches[key] for key in keys if key in self._dispatches and wants(session.intents, key[0])
         )
@@ -132,11 +135,24 @@ class News:
             if is_missing(error):
                 return {}
             raise
-        return {
-            ("CHANNEL_CREATE", channel.id): encode(channel_object(channel))
-            for channel in snapshot.state.channels
-            if channel.id in self._gained
-        }
+        bodies: dict[tuple[str, int], bytes] = {}
+        for channel in snapshot.state.channels:
+            if channel.id in self._gained:
+                bodies["CHANNEL_CREATE", channel.id] = encode(snapshot.channel(channel))
+                threads = [thread for thread in snapshot.state.threads if thread.parent_id == channel.id]
+                if threads:
+                    bodies["THREAD_LIST_SYNC", channel.id] = encode(self._synced(channel.id, snapshot, threads))
+        return bodies
+
+    def _synced(self, channel_id: int, snapshot: Snapshot, threads: Iterable[Channel]) -> ThreadListSync:
+        """What CHANNEL_CREATE does not say: which threads the channel has."""
+        return ThreadListSync(
+            guild_id=str(self._server_id),
+            channel_ids=[str(channel_id)],
+            threads=[snapshot.thread(thread) for thread in threads],
+            # The same for everybody: who is in which thread is asked for.
+            members=[],
+        )
 
     def _envelope(self, name: str, object_id: int, body: bytes) -> Envelope:
         return Envelope(

@@ -1,343 +1,162 @@
-"""From IDENTIFY to READY and one GUILD_CREATE for each server; RESUME; and a server that is joined later.
+"""READY: what a client begins with. Of people also their friends, private channels, invitations and unread marks."""
 
-Register, then read, then apply what arrived in between: the shards of the user and of each server are followed before
-their state is read, and what comes in meanwhile waits in a lane of its own. What the state had in it already is told
-apart by its version. So each event reaches the client exactly once, in its GUILD_CREATE or behind it.
-"""
-
-import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from beep.servers.v1.servers_service_pb2 import ListServersRequest
-from beep.users.v1 import tokens_service_pb2 as tokens_pb2
+from beep.messages.v1.read_states_service_pb2 import ListReadStatesRequest, ReadStateScope
+from beep.messages.v1.read_states_service_pb2 import ReadState as ReadStateMessage
+from beep.servers.v1.channel_pb2 import CHANNEL_TYPE_PUBLIC_THREAD, Channel
+from beep.servers.v1.invitations_service_pb2 import Invitation, ListInvitationsRequest
+from beep.users.v1.private_channels_service_pb2 import ListPrivateChannelsRequest, PrivateChannel
+from beep.users.v1.relationships_service_pb2 import RELATIONSHIP_TYPE_FRIEND, ListRelationshipsRequest, Relationship
+from beep.users.v1.tokens_service_pb2 import AuthenticateResponse
 from beep.users.v1.user_pb2 import Account
 from beep.users.v1.users_service_pb2 import GetAccountRequest
 from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus import Audience, Envelope, Record
-from services.common.errors import BeepError, Unauthenticated
-from services.common.limits import SERVERS_PER_USER
+from services.common.errors import BeepError
 from services.common.rpc import acting_as
-from services.gateway.connection import Connection
-from services.gateway.dispatcher import Dispatcher
-from services.gateway.domain.close_codes import CloseCode
-from services.gateway.domain.frames import Dispatch, Identify, Resume
-from services.gateway.domain.intents import wants
-from services.gateway.domain.replay import NOT_REPLAYABLE, missed
-from services.gateway.lane import Lane
-from services.gateway.news import Attendance, LaneTools, derived_id
+from services.gateway.domain.frames import Dispatch
+from services.gateway.domain.replay import NOT_REPLAYABLE
+from services.gateway.loading import Seen
+from services.gateway.presences import Presences
 from services.gateway.session import Session
-from services.gateway.store.ports import StoredSession, StoredView, ViewChange
-from services.gateway.store.replay_file import ReplayFile
-from services.gateway.views import Snapshot, is_missing, until_answered
-from services.wire.encoding import encode
+from services.wire.encoding import encode, optional_id
+from services.wire.invitation import invitation_object
+from services.wire.private_channel import private_channel_object
+from services.wire.ready import ReadState, ReadStateEntry, Ready, ReadyApplication
+from services.wire.relationship import relationship_object
 from services.wire.server import UnavailableGuild
-from services.wire.user import APPLICATION_FLAGS, AccountObject, account_object
+from services.wire.user import AccountObject, account_object
 
 if TYPE_CHECKING:
-    from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
-    from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
+    from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceAsyncStub
+    from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceAsyncStub
+    from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
+    from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
-logger = logging.getLogger(__name__)
 
-
-class ReadyApplication(msgspec.Struct):
-    id: str
-    flags: int = APPLICATION_FLAGS
-
-
-class Ready(msgspec.Struct):
-    """https://docs.discord.com/developers/events/gateway-events#ready"""
-
-    user: AccountObject
-    guilds: list[UnavailableGuild]
-    session_id: str
-    resume_gateway_url: str
-    shard: tuple[int, int]
-    application: ReadyApplication | msgspec.UnsetType = msgspec.UNSET
-    v: int = 10
-
-
-class Stubs(msgspec.Struct, frozen=True):
-    tokens: "TokensServiceAsyncStub"
+@dataclass(frozen=True, slots=True)
+class ReadyStubs:
     users: "UsersServiceAsyncStub"
-    servers: "ServersServiceAsyncStub"
+    relationships: "RelationshipsServiceAsyncStub"
+    private_channels: "PrivateChannelsServiceAsyncStub"
+    invitations: "InvitationsServiceAsyncStub"
+    read_states: "ReadStatesServiceAsyncStub"
 
 
-class Sessions:
-    """Begins and continues sessions."""
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What was read of a person."""
 
-    def __init__(
-        self,
-        stubs: Stubs,
-        identity: InternalTokens,
-        tools: LaneTools,
-        replay: ReplayFile,
-        *,
-        new_id: Callable[[], str],
-        starts_at_once: int,
-        sessions_per_user: int,
-    ) -> None:
-        """`new_id` makes session ids, which nobody can guess."""
+    relationships: Collection[Relationship]
+    private_channels: Collection[PrivateChannel]
+    invitations: Collection[Invitation]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    account: AccountObject
+    personal: Personal | None
+    """None: a bot, which has none of it; whoever owns it may be down."""
+
+
+class ReadyWriter:
+    """Reads the user, and writes READY. The user's shard is followed by then."""
+
+    def __init__(self, stubs: ReadyStubs, identity: InternalTokens, presences: Presences) -> None:
         self._stubs = stubs
         self._identity = identity
-        self._tools = tools
-        self._hub = tools.hub
-        self._replay = replay
-        self._new_id = new_id
-        self._turn = asyncio.Semaphore(starts_at_once)
-        self._sessions_per_user = sessions_per_user
-        self.dispatcher: Dispatcher
+        self._presences = presences
         self.resume_url = ""
 
-    # IDENTIFY
+    async def begin(self, session: Session, user: AuthenticateResponse) -> Begun:
+        """Read the user.
 
-    async def start(self, connection: Connection, identify: Identify) -> None:
-        async with self._turn, _Closing(connection):
-            user = await self._authenticate(identify.token)
-            # Followed before the token is looked at again: one that is revoked in between is seen here or there.
-            with self.dispatcher.following(user.user.id):
-                user = await self._authenticate(identify.token)
-                if connection.closed:
-                    return
-                if not self._make_room(user.user.id):
-                    connection.hang_up(CloseCode.RATE_LIMITED)
-                    return
-                session = self._create(user, identify)
-                self._hub.add(session)
-            self._hub.attach(session, connection, received=0)
-            await self._welcome(session, connection, user)
-
-    def _make_room(self, user_id: int) -> bool:
-        """Whether the user may have one more session; the one that was left longest ago makes way for it."""
-        others = self._hub.of_user(user_id)
-        if len(others) < self._sessions_per_user:
-            return True
-        left = [session for session in others if session.connection is None]
-        if not left:
-            return False
-        self._hub.forget(min(left, key=lambda session: session.expires))
-        return True
-
-    async def _authenticate(self, token: str) -> tokens_pb2.AuthenticateResponse:
-        bare = token.removeprefix("Bot ").removeprefix("Bearer ").strip()
-        request = tokens_pb2.AuthenticateRequest(token=bare, scheme=tokens_pb2.TOKEN_SCHEME_ANY)
-        return await self._stubs.tokens.Authenticate(request)
-
-    def _create(self, user: tokens_pb2.AuthenticateResponse, identify: Identify) -> Session:
-        slot = self._replay.allocate()
-        stored = StoredSession(
-            session_id=self._new_id(),
-            user_id=user.user.id,
-            auth_session_id=user.auth_session_id,
-            bot=user.user.bot,
-            intents=identify.intents,
-            shard=identify.shard or (0, 1),
-            slot=slot,
-        )
-        return Session(stored, self._replay.ring(slot))
-
-    async def _welcome(self, session: Session, connection: Connection, user: tokens_pb2.AuthenticateResponse) -> None:
-        account = await self._account(user)
-        server_ids = await self._servers_of(session)
-        lanes = {server_id: self._open_lane(session, server_id) for server_id in server_ids}
-        try:
-            self._hub.tell(session, self._ready(session, account, server_ids))
-            for server_id, (lane, since) in lanes.items():
-                await self._until_writable(connection)
-                if session.forgotten:
-                    return
-                await self._show(session, server_id, lane, since)
-        finally:
-            for lane, _ in lanes.values():
-                if not lane.begun:
-                    self.dispatcher.drop_lane(lane)
-        # Not at READY: a server's members can be asked for once the server is there.
-        connection.begin()
-        if not session.forgotten:
-            # From here on it may be resumed, and what its lanes change is saved behind this.
-            session.stored = True
-            await self._tools.store.save(session.as_stored(), self._views_of(session))
-
-    async def _until_writable(self, connection: Connection) -> None:
-        """Others get this one's turn while it waits for its client to read."""
-        if connection.writable:
-            return
-        self._turn.release()
-        try:
-            await connection.until_writable()
-        finally:
-            await self._turn.acquire()
-
-    def _views_of(self, session: Session) -> dict[int, StoredView]:
-        return {
-            server_id: lane.sessions[session].stored()
-            for server_id in session.servers
-            if (lane := self.dispatcher.lane_of(session, server_id)) is not None
-        }
-
-    async def _account(self, user: tokens_pb2.AuthenticateResponse) -> AccountObject:
-        if user.user.bot:
-            return account_object(Account(user=user.user))
+        Raises:
+            BeepError: one of the services does not answer. The client is to come again.
+        """
+        if session.bot:
+            return Begun(account_object(Account(user=user.user)), None)
         principal = Principal(PrincipalKind.USER, user.user.id, "", user.auth_session_id, tuple(user.global_roles))
         metadata = acting_as(self._identity, principal, "users")
-        answer = await self._stubs.users.GetAccount(GetAccountRequest(), metadata=metadata)
-        return account_object(answer.account)
+        account = await self._stubs.users.GetAccount(GetAccountRequest(), metadata=metadata)
+        return Begun(account_object(account.account), await self._read_personal(session.user_id))
 
-    async def _servers_of(self, session: Session) -> list[int]:
-        request = ListServersRequest(user_id=session.user_id, limit=SERVERS_PER_USER)
-        answer = await self._stubs.servers.ListServers(request)
-        return [m.server.id for m in answer.servers if session.sees(m.server.id)]
+    async def _read_personal(self, user_id: int) -> Personal:
+        try:
+            return await self._read_personal_really(user_id)
+        except BeepError:  # INTERIM
+            return Personal([], [], [])
 
-    def _ready(self, session: Session, account: AccountObject, server_ids: list[int]) -> Dispatch:
+    async def _read_personal_really(self, user_id: int) -> Personal:
+        stubs = self._stubs
+        relationships = await stubs.relationships.ListRelationships(ListRelationshipsRequest(user_id=user_id))
+        channels = await stubs.private_channels.ListPrivateChannels(ListPrivateChannelsRequest(user_id=user_id))
+        invitations = await stubs.invitations.ListInvitations(ListInvitationsRequest(user_id=user_id))
+        return Personal(relationships.relationships, channels.channels, invitations.invitations)
+
+    async def finish(
+        self, begun: Begun, session: Session, server_ids: Collection[int], seen: Mapping[int, Seen | None]
+    ) -> Dispatch:
+        """`seen`: of people, what they see of each server; it decides whose messages count as unread."""
         ready = Ready(
-            user=account,
+            user=begun.account,
             guilds=[UnavailableGuild(id=str(server_id), unavailable=True) for server_id in server_ids],
             session_id=session.id,
             resume_gateway_url=self.resume_url,
             shard=session.shard,
-            application=ReadyApplication(id=account.id) if session.bot else msgspec.UNSET,
         )
+        if begun.personal is None:
+            ready.application = ReadyApplication(id=begun.account.id)
+        else:
+            await self._fill(ready, begun.personal, session.user_id, seen)
         return Dispatch("READY", encode(ready), NOT_REPLAYABLE)
 
-    # one server
+    async def _fill(self, ready: Ready, personal: Personal, user_id: int, seen: Mapping[int, Seen | None]) -> None:
+        states = await self._read_states(personal, user_id, seen)
+        for channel in personal.private_channels:
+            rendered = private_channel_object(channel, user_id)
+            if channel.id in states:
+                rendered.last_message_id = optional_id(states[channel.id].last_message_id)
+            ready.private_channels.append(rendered)
+        friends = [r.user.id for r in personal.relationships if r.type == RELATIONSHIP_TYPE_FRIEND]
+        ready.relationships = [relationship_object(relationship) for relationship in personal.relationships]
+        ready.presences = await self._presences.shown(friends)
+        ready.read_state = ReadState([_entry(state) for state in states.values()])
+        ready.invitations = [invitation_object(invitation) for invitation in personal.invitations]
 
-    def _open_lane(self, session: Session, server_id: int) -> tuple[Lane, int]:
-        session.servers.add(server_id)
-        return self.dispatcher.open_lane(server_id)
-
-    async def _show(self, session: Session, server_id: int, lane: Lane, since: int) -> None:
-        """Send GUILD_CREATE and let the lane go; GUILD_DELETE if the user is no longer a member."""
-        read = await self._read(session, server_id)
-        if read is None:
-            session.servers.discard(server_id)
-            self.dispatcher.drop_lane(lane)
-            if wants(session.intents, "GUILD_DELETE"):
-                body = encode(UnavailableGuild(id=str(server_id)))
-                self._hub.tell(session, Dispatch("GUILD_DELETE", body, NOT_REPLAYABLE))
-            return
-        body, attendance = read
-        attendance.since = since
-        if wants(session.intents, "GUILD_CREATE"):
-            self._hub.tell(session, Dispatch("GUILD_CREATE", body, NOT_REPLAYABLE))
-        self._begin(session, lane, attendance)
-
-    def _begin(self, session: Session, lane: Lane, attendance: Attendance) -> None:
-        if session.forgotten:
-            return
-        if lane.abandoned:
-            # Events overflowed it while the state was being read: a client that went on would miss them.
-            self._hub.end(session, CloseCode.UNKNOWN_ERROR)
-            return
-        lane.begin(session, attendance)
-
-    async def _read(self, session: Session, server_id: int) -> tuple[bytes, Attendance] | None:
-        """The server as the session's user sees it."""
+    async def _read_states(
+        self, personal: Personal, user_id: int, seen: Mapping[int, Seen | None]
+    ) -> dict[int, ReadStateMessage]:
+        scopes = [_scope(server_id, user_id, server) for server_id, server in seen.items() if server is not None]
+        scopes.append(ReadStateScope(channel_ids=[channel.id for channel in personal.private_channels]))
         try:
-            snapshot: Snapshot = await self._tools.snapshots.get(server_id)
-        except BeepError as error:
-            if is_missing(error):
-                return None
-            raise
-        views = await self._tools.views.compute(server_id, [session.user_id])
-        if session.user_id not in views:
-            return None
-        view = snapshot.shown(views[session.user_id])
-        return snapshot.guild_create(view, session.user_id), Attendance(view, snapshot.version, since=0)
-
-    async def join(self, session: Session, server_id: int, cause: Record) -> None:
-        """Show a server to a session that is live already, so that a resume shows it again."""
-        if session.forgotten or server_id in session.servers:
-            return
-        lane, since = self._open_lane(session, server_id)
-        self.dispatcher.hold(lane, cause.offset)
-        try:
-            read = await self._read(session, server_id)
-            if read is None or session.forgotten:
-                session.servers.discard(server_id)
-                return
-            body, attendance = read
-            attendance.since = since
-            told = await self._publish(session, server_id, cause, body, attendance.version)
-            if session.stored:
-                stored = ViewChange(session.id, server_id, attendance.stored((told.offset,)))
-                await self._tools.store.save_views([stored])
-            if session.forgotten:
-                return
-            if wants(session.intents, "GUILD_CREATE"):
-                self._hub.tell(session, told)
-            self._begin(session, lane, attendance)
-        except (BeepError, TimeoutError):
-            logger.exception("gateway_join_failed", extra={"server_id": server_id})
-            self._hub.end(session, CloseCode.UNKNOWN_ERROR)
-        finally:
-            if not lane.begun:
-                self.dispatcher.drop_lane(lane)
-
-    async def _publish(self, session: Session, server_id: int, cause: Record, body: bytes, version: int) -> Dispatch:
-        envelope = Envelope(
-            event_id=derived_id(cause.envelope.event_id, session.id, version),
-            shard=f"session:{session.id}",
-            type="GUILD_CREATE",
-            body=body,
-            audience=Audience.NONE,
-            server_id=server_id,
-        )
-        offsets = await until_answered(lambda: self._tools.bus.publish([envelope]), self._tools.clock)
-        return Dispatch("GUILD_CREATE", body, offsets[0])
-
-    # RESUME
-
-    async def resume(self, connection: Connection, resume: Resume) -> None:
-        async with self._turn, _Closing(connection):
-            user = await self._authenticate(resume.token)
-            if connection.closed:
-                return
-            session = self._hub.sessions.get(resume.session_id)
-            if session is None or not session.stored or session.user_id != user.user.id:
-                connection.refuse_session()
-                return
-            if missed(session.ring, resume.seq) is None:
-                self._hub.forget(session)
-                connection.refuse_session()
-                return
-            if session.auth_session_id != user.auth_session_id:
-                session.auth_session_id = user.auth_session_id
-                await self._tools.store.rename(session.id, user.auth_session_id)
-                # If this sign-in was ended before the session was known by it, nobody told.
-                await self._authenticate(resume.token)
-            if connection.closed or session.forgotten:
-                connection.refuse_session()
-                return
-            connection.begin()
-            self._hub.resume(session, connection, resume.seq)
+            answer = await self._stubs.read_states.ListReadStates(ListReadStatesRequest(user_id=user_id, scopes=scopes))
+        except BeepError:  # INTERIM
+            return {}
+        return {state.channel_id: state for state in answer.read_states}
 
 
-class _Closing:
-    """What goes wrong while a session begins closes its connection with the code that tells the client what to do."""
+def _scope(server_id: int, user_id: int, seen: Seen) -> ReadStateScope:
+    visible = seen.view.channel_ids
+    member = seen.snapshot.member(user_id)
+    return ReadStateScope(
+        server_id=server_id,
+        channel_ids=[c.id for c in seen.snapshot.channels if (c.parent_id if _is_thread(c) else c.id) in visible],
+        role_ids=member.role_ids if member is not None else (),
+        since_ms=member.joined_at_ms if member is not None else 0,
+    )
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    async def __aenter__(self) -> None:
-        pass
+def _is_thread(channel: Channel) -> bool:
+    return channel.type == CHANNEL_TYPE_PUBLIC_THREAD
 
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if error is None or isinstance(error, asyncio.CancelledError):
-            return False
-        if isinstance(error, Unauthenticated):
-            self._end(CloseCode.AUTHENTICATION_FAILED)
-            return True
-        self._end(CloseCode.UNKNOWN_ERROR)
-        if isinstance(error, (BeepError, TimeoutError)):
-            logger.warning("gateway_start_failed", extra={"error": error})
-            return True
-        return False
 
-    def _end(self, code: CloseCode) -> None:
-        # The hub forgets a session that was never stored when its connection is lost.
-        self._connection.hang_up(code)
+def _entry(state: ReadStateMessage) -> ReadStateEntry:
+    return ReadStateEntry(
+        id=str(state.channel_id),
+        last_message_id=optional_id(state.last_read_message_id),
+        mention_count=state.mention_count,
+    )

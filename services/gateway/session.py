@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from services.common.bus import Record
 from services.gateway.store.ports import StoredSession
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ class Session:
         "detached_seq",
         "expires",
         "forgotten",
+        "held",
         "id",
         "intents",
+        "presence",
         "ring",
         "seen",
         "seq",
@@ -38,6 +41,7 @@ class Session:
         self.auth_session_id = stored.auth_session_id
         self.bot = stored.bot
         self.intents = stored.intents
+        self.presence = stored.presence
         self.shard = stored.shard
         self.slot = stored.slot
         self.ring = ring
@@ -47,6 +51,8 @@ class Session:
         """Set while the connection has everything and its transport takes more: then a dispatch is one call of it."""
         self.servers: set[int] = set()
         """Servers that it follows, or that are being loaded for it."""
+        self.held: list[Record] | None = None
+        """What came to its user before READY was sent: it comes behind it. None: nothing is held."""
         self.stored = False
         """It is in the session store, so it can be resumed."""
         self.forgotten = False
@@ -57,7 +63,16 @@ class Session:
         """After a restart: what it got, of the events that are read again."""
 
     def as_stored(self) -> StoredSession:
-        return StoredSession(self.id, self.user_id, self.auth_session_id, self.bot, self.intents, self.shard, self.slot)
+        return StoredSession(
+            self.id,
+            self.user_id,
+            self.auth_session_id,
+            self.bot,
+            self.intents,
+            self.shard,
+            self.slot,
+            self.presence,
+        )
 
     def sees(self, server_id: int) -> bool:
         """Whether the server belongs to this shard of the client's:

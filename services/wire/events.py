@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from services.wire.encoding import timestamp
 from services.wire.member import MemberObject, member_object
+from services.wire.presence import PresenceObject
 from services.wire.role import RoleObject, role_object
 from services.wire.user import UserObject, user_object
 
@@ -78,6 +79,7 @@ class GuildMembersChunk(Struct, kw_only=True):
     chunk_index: int
     chunk_count: int
     not_found: list[str]
+    presences: list[PresenceObject] | UnsetType = UNSET
     nonce: str | None = None
 
 

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from services.gateway.domain.presence import Activity, SessionPresence
 from services.gateway.store.ports import SessionStore, StoredSession, StoredView, ViewChange
 from services.gateway.store.sqlite import SqliteSessionStore
 
@@ -50,13 +52,14 @@ async def test_views_are_replaced_when_saved_and_dropped_for_sessions_that_are_g
     await store.close()
 
 
-async def test_sign_in_changes_when_the_session_is_renamed(open_store: Open) -> None:
+async def test_session_changes_and_its_views_stay_when_it_is_updated(open_store: Open) -> None:
     store = await open_store()
-    await store.save(session("a"), {})
-    await store.rename("a", "sid-new")
-    await store.rename("unknown", "sid-new")
-    ((stored, _),) = await store.load()
-    assert stored.auth_session_id == "sid-new"
+    await store.save(session("a"), {5: SEEN})
+    shows = SessionPresence("dnd", (Activity("chess", 0, 7),), "mobile")
+    changed = msgspec.structs.replace(session("a"), auth_session_id="sid-new", presence=shows)
+    await store.update(changed)
+    await store.update(session("unknown"))
+    assert await store.load() == [(changed, {5: SEEN})]
     await store.close()
 
 

@@ -1,7 +1,7 @@
 """What may be said when, on one connection: the gateway's side of the protocol, without any input or output.
 
     GREETED    HELLO was sent; IDENTIFY or RESUME is due
-    STARTING   the token is being verified, the state read and sent; a request for members waits
+    STARTING   the token is being verified, the state read and sent; other commands wait
     LIVE       READY and its servers, or RESUMED, were sent
     CLOSED     nothing counts any more
 
@@ -31,6 +31,7 @@ from services.gateway.domain.frames import (
     decode,
 )
 from services.gateway.domain.intents import are_valid
+from services.gateway.domain.presence import PresenceUpdate
 
 RATE_WINDOW: Final = 60.0
 ZOMBIE_AFTER: Final = 1.5
@@ -66,13 +67,20 @@ class ListMembers:
 
 
 @dataclass(frozen=True, slots=True)
+class Show:
+    """From now on the session shows this."""
+
+    presence: PresenceUpdate
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """Close the connection."""
 
     code: CloseCode
 
 
-Effect = Reply | Start | Continue | ListMembers | Hangup
+Effect = Reply | Start | Continue | ListMembers | Show | Hangup
 Reaction = Callable[["Conversation", Any], list[Effect]]
 
 
@@ -197,18 +205,27 @@ class Conversation:
     def _list_members(self, request: RequestMembers) -> list[Effect]:
         return [ListMembers(request)]
 
-    def _hold(self, request: RequestMembers) -> list[Effect]:
-        # As many as the rate limit lets through.
+    def _show(self, presence: PresenceUpdate) -> list[Effect]:
+        return [Show(presence)]
+
+    # What comes while a session begins is held: as many as the rate limit lets through.
+
+    def _hold_members(self, request: RequestMembers) -> list[Effect]:
         self._held.append(ListMembers(request))
+        return []
+
+    def _hold_presence(self, presence: PresenceUpdate) -> list[Effect]:
+        # Bots set their presence whenever they like, also while they resume; hikari ends for good at 4003.
+        self._held.append(Show(presence))
         return []
 
     def _ignore(self, _body: object) -> list[Effect]:
         return []
 
 
-# Beep has neither voice nor soundboards, and does not show presence yet.
+# Beep has neither voice nor soundboards.
 _IGNORED: Final[dict[int, Reaction | CloseCode]] = dict.fromkeys(
-    (Opcode.PRESENCE_UPDATE, Opcode.VOICE_STATE_UPDATE, Opcode.REQUEST_SOUNDBOARD_SOUNDS), Conversation._ignore
+    (Opcode.VOICE_STATE_UPDATE, Opcode.REQUEST_SOUNDBOARD_SOUNDS), Conversation._ignore
 )
 
 _TABLE: Final[dict[Phase, dict[int, Reaction | CloseCode]]] = {
@@ -216,21 +233,22 @@ _TABLE: Final[dict[Phase, dict[int, Reaction | CloseCode]]] = {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: Conversation._identify,
         Opcode.RESUME: Conversation._resume,
-        **dict.fromkeys((*_IGNORED, Opcode.REQUEST_GUILD_MEMBERS), CloseCode.NOT_AUTHENTICATED),
+        **dict.fromkeys((*_IGNORED, Opcode.PRESENCE_UPDATE, Opcode.REQUEST_GUILD_MEMBERS), CloseCode.NOT_AUTHENTICATED),
     },
     Phase.STARTING: {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: CloseCode.ALREADY_AUTHENTICATED,
         Opcode.RESUME: CloseCode.ALREADY_AUTHENTICATED,
-        # Bots set their presence whenever they like, also while they resume; hikari ends for good at 4003.
         **_IGNORED,
-        Opcode.REQUEST_GUILD_MEMBERS: Conversation._hold,
+        Opcode.PRESENCE_UPDATE: Conversation._hold_presence,
+        Opcode.REQUEST_GUILD_MEMBERS: Conversation._hold_members,
     },
     Phase.LIVE: {
         Opcode.HEARTBEAT: Conversation._heartbeat,
         Opcode.IDENTIFY: CloseCode.ALREADY_AUTHENTICATED,
         Opcode.RESUME: CloseCode.ALREADY_AUTHENTICATED,
         **_IGNORED,
+        Opcode.PRESENCE_UPDATE: Conversation._show,
         Opcode.REQUEST_GUILD_MEMBERS: Conversation._list_members,
     },
 }

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from services.common.limits import GATEWAY_FRAME_BYTES
 from services.common.snowflake import parse_snowflake
 from services.gateway.domain.intents import ALL_INTENTS
+from services.gateway.domain.presence import PresenceUpdate
 
 
 class Opcode(IntEnum):
@@ -41,12 +42,14 @@ class _Payload(Struct):
 
 
 class Identify(Struct):
-    """Op 2. `properties`, `presence`, `large_threshold` and `compress` are accepted and decide nothing: compression
-    is chosen in the URL, for the whole connection. A client that names no intents, as people's do, gets all."""
+    """Op 2. `large_threshold` and `compress` are accepted and decide nothing: compression is chosen in the URL, for
+    the whole connection. A client that names no intents, as people's do, gets all."""
 
     token: str
     intents: int = ALL_INTENTS
     shard: tuple[int, int] | None = None
+    presence: PresenceUpdate | None = None
+    properties: Any = None
 
 
 class Resume(Struct):
@@ -64,6 +67,7 @@ class RequestMembers(Struct):
     query: str | None = None
     limit: int = 0
     user_ids: str | int | list[str | int] | UnsetType = UNSET
+    presences: bool = False
     nonce: str | None = None
 
     @property
@@ -94,11 +98,13 @@ _decode_payload: Final = msgspec.json.Decoder(_Payload).decode
 _decode_identify: Final = msgspec.json.Decoder(Identify).decode
 _decode_resume: Final = msgspec.json.Decoder(Resume).decode
 _decode_members: Final = msgspec.json.Decoder(RequestMembers).decode
+_decode_presence: Final = msgspec.json.Decoder(PresenceUpdate).decode
 _decode_heartbeat: Final = msgspec.json.Decoder(int | None).decode
 
 _BODIES: Final[Mapping[int, Callable[[msgspec.Raw], Any]]] = {
     Opcode.HEARTBEAT: _decode_heartbeat,
     Opcode.IDENTIFY: _decode_identify,
+    Opcode.PRESENCE_UPDATE: _decode_presence,
     Opcode.RESUME: _decode_resume,
     Opcode.REQUEST_GUILD_MEMBERS: _decode_members,
 }

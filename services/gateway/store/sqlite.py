@@ -57,11 +57,11 @@ class SqliteSessionStore:
 
         await self._database.write(write)
 
-    async def rename(self, session_id: str, auth_session_id: str) -> None:
+    async def update(self, session: StoredSession) -> None:
+        row = (session.auth_session_id, _encode(session), session.session_id)
+
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE sessions SET auth_session_id = ? WHERE session_id = ?", (auth_session_id, session_id)
-            )
+            connection.execute("UPDATE sessions SET auth_session_id = ?, session = ? WHERE session_id = ?", row)
 
         await self._database.write(write)
 
@@ -93,11 +93,8 @@ class SqliteSessionStore:
             views: dict[str, dict[int, StoredView]] = {}
             for session_id, server_id, view in connection.execute("SELECT session_id, server_id, view FROM views"):
                 views.setdefault(session_id, {})[server_id] = _decode_view(view)
-            rows = connection.execute("SELECT auth_session_id, session FROM sessions ORDER BY place").fetchall()
-            sessions = [
-                msgspec.structs.replace(_decode_session(row), auth_session_id=auth_session_id)
-                for auth_session_id, row in rows
-            ]
+            rows = connection.execute("SELECT session FROM sessions ORDER BY place")
+            sessions = [_decode_session(row) for (row,) in rows]
             return [(session, views.get(session.session_id, {})) for session in sessions]
 
         return await self._database.read(read)

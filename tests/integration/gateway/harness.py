@@ -26,8 +26,16 @@ from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
-from beep.users.v1 import tokens_service_pb2, users_service_pb2
+from beep.users.v1 import private_channels_service_pb2, relationships_service_pb2, tokens_service_pb2, users_service_pb2
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceServicer, add_BotsServiceServicer_to_server
+from beep.users.v1.private_channels_service_pb2_grpc import (
+    PrivateChannelsServiceServicer,
+    add_PrivateChannelsServiceServicer_to_server,
+)
+from beep.users.v1.relationships_service_pb2_grpc import (
+    RelationshipsServiceServicer,
+    add_RelationshipsServiceServicer_to_server,
+)
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceServicer, add_TokensServiceServicer_to_server
 from beep.users.v1.user_pb2 import Account, User
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
@@ -50,13 +58,21 @@ OWNER, ANN, BOB, EVE = 11, 12, 13, 14
 SERVICES = ("authz", "users", "servers", "messages", "gateway")
 
 
-class Users(UsersServiceServicer, TokensServiceServicer, BotsServiceServicer):
+class Users(
+    UsersServiceServicer,
+    TokensServiceServicer,
+    BotsServiceServicer,
+    RelationshipsServiceServicer,
+    PrivateChannelsServiceServicer,
+):
     """Answers for `users`: the token of user 12 is "token-12", or "token-12-phone" from another sign-in, until it is
     revoked. An answer that has been decided waits until its door, if there is one, is open.
     """
 
     def __init__(self) -> None:
         self.bots: set[int] = set()
+        self.friends: dict[int, set[int]] = {}
+        self.private_channels: dict[int, tuple[int, int]] = {}
         self.revoked: set[str] = set()
         self.doors: deque[asyncio.Event] = deque()
 
@@ -81,6 +97,32 @@ class Users(UsersServiceServicer, TokensServiceServicer, BotsServiceServicer):
     ) -> users_service_pb2.GetAccountResponse:
         account = Account(user=self._user(current_user_id()), email="a@example.org", verified=True)
         return users_service_pb2.GetAccountResponse(account=account)
+
+    async def GetIdentityKeys(
+        self, request: users_service_pb2.GetIdentityKeysRequest, context: Any
+    ) -> users_service_pb2.GetIdentityKeysResponse:
+        return users_service_pb2.GetIdentityKeysResponse()
+
+    async def ListRelationships(
+        self, request: relationships_service_pb2.ListRelationshipsRequest, context: Any
+    ) -> relationships_service_pb2.ListRelationshipsResponse:
+        friends = [
+            relationships_service_pb2.Relationship(user=self._user(friend), type="RELATIONSHIP_TYPE_FRIEND")
+            for friend in sorted(self.friends.get(request.user_id, ()))
+        ]
+        return relationships_service_pb2.ListRelationshipsResponse(relationships=friends)
+
+    async def ListPrivateChannels(
+        self, request: private_channels_service_pb2.ListPrivateChannelsRequest, context: Any
+    ) -> private_channels_service_pb2.ListPrivateChannelsResponse:
+        channels = [
+            private_channels_service_pb2.PrivateChannel(
+                id=channel_id, type="PRIVATE_CHANNEL_TYPE_DIRECT", participants=map(self._user, two)
+            )
+            for channel_id, two in self.private_channels.items()
+            if request.user_id in two
+        ]
+        return private_channels_service_pb2.ListPrivateChannelsResponse(channels=channels)
 
     def _user(self, user_id: int) -> User:
         return User(id=user_id, username=f"user{user_id}", bot=user_id in self.bots)
@@ -137,6 +179,8 @@ class World:
         add_UsersServiceServicer_to_server(self.users, self._beep.servers["users"])
         add_TokensServiceServicer_to_server(self.users, self._beep.servers["users"])
         add_BotsServiceServicer_to_server(self.users, self._beep.servers["users"])
+        add_RelationshipsServiceServicer_to_server(self.users, self._beep.servers["users"])
+        add_PrivateChannelsServiceServicer_to_server(self.users, self._beep.servers["users"])
         await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
         await self._stack.enter_async_context(servers.build(self._beep.runtime("servers")))
         await self._stack.enter_async_context(messages.build(self._beep.runtime("messages")))

@@ -63,6 +63,8 @@ async def test_client_begins_anew_when_more_came_in_than_could_wait_while_it_beg
         await world.join(ANN, server_id)
         async with world.client(OWNER) as owner:
             world.authz.answers = False
+            # People's READY waits for authz too: it tells what is unread in the channels that they see.
+            world.users.bots.add(ANN)
             ann = world.client(ANN)
             identifying = asyncio.create_task(ann.identify())
             await ann.begun()
@@ -86,6 +88,8 @@ async def test_server_is_there_in_the_end_when_a_member_is_kicked_and_back_while
         await world.join(ANN, server_id)
         async with world.client(OWNER) as owner:
             world.authz.answers = False
+            # People's READY waits for authz too: it tells what is unread in the channels that they see.
+            world.users.bots.add(ANN)
             ann = world.client(ANN)
             identifying = asyncio.create_task(ann.identify())
             await ann.begun()

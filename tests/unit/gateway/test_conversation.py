@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.common.limits import GATEWAY_COMMANDS_PER_MINUTE
 from services.gateway.domain.close_codes import REASONS, CloseCode
-from services.gateway.domain.conversation import Continue, Conversation, Hangup, ListMembers, Phase, Reply, Start
+from services.gateway.domain.conversation import Continue, Conversation, Hangup, ListMembers, Phase, Reply, Show, Start
 from services.gateway.domain.frames import HEARTBEAT_ACK, HEARTBEAT_REQUEST, Opcode
 
 INTERVAL = 40.0
@@ -42,7 +42,7 @@ def conversation(phase: Phase = Phase.GREETED) -> Conversation:
         (Phase.LIVE, IDENTIFY, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
         (Phase.LIVE, RESUME, Hangup(CloseCode.ALREADY_AUTHENTICATED), Phase.CLOSED),
         (Phase.LIVE, MEMBERS, ListMembers, Phase.LIVE),
-        (Phase.LIVE, PRESENCE, None, Phase.LIVE),
+        (Phase.LIVE, PRESENCE, Show, Phase.LIVE),
         (Phase.LIVE, VOICE, None, Phase.LIVE),
         (Phase.LIVE, b'{"op":31,"d":{"guild_ids":[]}}', None, Phase.LIVE),
         (Phase.LIVE, b'{"op":0,"d":{}}', Hangup(CloseCode.UNKNOWN_OPCODE), Phase.CLOSED),
@@ -63,10 +63,11 @@ def test_conversation_reacts_by_the_table(phase: Phase, sent: bytes, outcome: ob
     assert subject.phase is after
 
 
-def test_request_for_members_waits_until_the_session_has_begun() -> None:
+def test_command_waits_until_the_session_has_begun() -> None:
     subject = conversation(Phase.STARTING)
     subject.receive(MEMBERS, 1.0)
-    assert [type(effect) for effect in subject.start()] == [ListMembers]
+    subject.receive(PRESENCE, 1.0)
+    assert [type(effect) for effect in subject.start()] == [ListMembers, Show]
     assert subject.start() == []
 
     refused = conversation(Phase.STARTING)

@@ -53,7 +53,7 @@ def test_decode_refuses_what_would_break_what_comes_behind(data: bytes) -> None:
 def test_identify_gets_all_intents_when_it_names_none() -> None:
     assert decode(b'{"op":2,"d":{"token":"t","properties":{"os":"x"},"compress":true}}') == (
         2,
-        Identify(token="t", intents=ALL_INTENTS),
+        Identify(token="t", intents=ALL_INTENTS, properties={"os": "x"}),
     )
 
 
