@@ -199,7 +199,6 @@ class Presences:
             answer = await self._relationships.ListRelationships(ListRelationshipsRequest(user_id=user_id))
         except (BeepError, TimeoutError) as error:
             logger.warning("gateway_presence_waits", extra={"error": error})
-            return True  # INTERIM
             self._friends.pop(user_id, None)
             return False
         if user_id in self._friends:

@@ -85,12 +85,6 @@ class ReadyWriter:
         return Begun(account_object(account.account), await self._read_personal(session.user_id))
 
     async def _read_personal(self, user_id: int) -> Personal:
-        try:
-            return await self._read_personal_really(user_id)
-        except BeepError:  # INTERIM
-            return Personal([], [], [])
-
-    async def _read_personal_really(self, user_id: int) -> Personal:
         stubs = self._stubs
         relationships = await stubs.relationships.ListRelationships(ListRelationshipsRequest(user_id=user_id))
         channels = await stubs.private_channels.ListPrivateChannels(ListPrivateChannelsRequest(user_id=user_id))
