@@ -1,7 +1,9 @@
 """Channels and categories: their form, their order and what goes with them when they go."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from services.common.limits import (
     CHANNEL_NAME,
@@ -24,6 +26,8 @@ from services.servers.domain.errors import TooManyChannels, WrongChannelType
 from services.servers.domain.form import Form, invalid
 from services.servers.domain.state import Actor, Channel, ChannelType, Invite, Overwrite, ServerState, Thread
 
+NOTHING_HELD: Final[Mapping[int, int]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelEdit:
@@ -43,6 +47,8 @@ class ChannelMove:
     channel_id: int
     position: int | None = None
     parent_id: int | None = None
+    # Take over the overwrites of the category that it is in then.
+    lock_permissions: bool = False
 
 
 def create(
@@ -54,10 +60,11 @@ def create(
     channel_id: int,
     member_ids: Collection[int],
 ) -> Change:
-    """A channel behind the others of its sort, unless a position is given.
+    """A channel behind the others of its sort, unless a position is given, with the overwrites of its category, unless
+    any are given.
 
     Args:
-        actor: with what they hold in the server: the overwrites may touch no more.
+        actor: with what they hold in the server: the overwrites that they give may touch no more.
         member_ids: the members among the overwrites' targets.
     """
     if len(state.channels) >= CHANNELS_PER_SERVER:
@@ -65,17 +72,21 @@ def create(
     _check_form(edit, name_required=True)
     _check_parent(state, kind, edit.parent_id)
     blank = Channel(id=channel_id, type=kind, name="", position=_next_position(state, kind))
-    channel = replace(
-        _edited(blank, edit),
-        overwrites=overwrites_of.checked(state, actor, None, edit.overwrites or (), member_ids=member_ids),
-    )
+    overwrites = overwrites_of.checked(state, actor, None, edit.overwrites or (), member_ids=member_ids)
+    if edit.parent_id and not overwrites:
+        overwrites = state.channel(edit.parent_id).overwrites
+    channel = replace(_edited(blank, edit), overwrites=overwrites)
     return Change(state.changed(channels=state.with_channels(channel)), (ChannelCreated(channel),))
 
 
 def update(
     state: ServerState, actor: Actor, channel_id: int, edit: ChannelEdit, *, member_ids: Collection[int]
 ) -> Change | None:
-    """Args: as `create`; the actor with what they hold in the channel."""
+    """What keeps in step with a category gets its new overwrites too.
+
+    Args:
+        as `create`; the actor with what they hold in the channel.
+    """
     channel = state.channel(channel_id)
     _check_form(edit)
     _check_parent(state, channel.type, edit.parent_id)
@@ -85,9 +96,13 @@ def update(
         edited = replace(edited, overwrites=overwrites)
     if edited == channel:
         return None
+    in_step = overwrites_of.in_step(state, channel, edited.overwrites)
     return Change(
-        state.changed(channels=state.with_channels(edited)),
-        (ChannelUpdated(edited, views_changed=edited.overwrites != channel.overwrites),),
+        state.changed(channels=state.with_channels(edited, *in_step)),
+        (
+            ChannelUpdated(edited, views_changed=edited.overwrites != channel.overwrites),
+            *(ChannelUpdated(child, views_changed=True) for child in in_step),
+        ),
     )
 
 
@@ -117,20 +132,38 @@ def delete(state: ServerState, channel_id: int, *, invites: Iterable[Invite], th
     )
 
 
-def move(state: ServerState, moves: Sequence[ChannelMove]) -> Change | None:
-    """Sets positions and categories of several channels at once."""
+def move(
+    state: ServerState, actor: Actor, moves: Sequence[ChannelMove], *, held: Mapping[int, int] = NOTHING_HELD
+) -> Change | None:
+    """Sets positions and categories of several channels at once.
+
+    Args:
+        held: what the actor holds in those channels that shall take over their category's overwrites: the two may
+            differ by no more.
+
+    Raises:
+        MissingPermissions
+    """
     moved: dict[int, Channel] = {}
     for wish in moves:
         channel = moved.get(wish.channel_id) or state.channel(wish.channel_id)
         edit = ChannelEdit(position=wish.position, parent_id=wish.parent_id)
         _check_form(edit)
         _check_parent(state, channel.type, edit.parent_id)
-        moved[channel.id] = _edited(channel, edit)
+        channel = _edited(channel, edit)
+        if wish.lock_permissions and channel.parent_id:
+            there = replace(actor, permissions=held.get(channel.id, 0))
+            channel = overwrites_of.inherited(there, channel, state.channel(channel.parent_id))
+        moved[channel.id] = channel
     changed = [channel for channel in moved.values() if channel != state.channel(channel.id)]
     if not changed:
         return None
     return Change(
-        state.changed(channels=state.with_channels(*changed)), tuple(ChannelUpdated(channel) for channel in changed)
+        state.changed(channels=state.with_channels(*changed)),
+        tuple(
+            ChannelUpdated(channel, views_changed=channel.overwrites != state.channel(channel.id).overwrites)
+            for channel in changed
+        ),
     )
 
 

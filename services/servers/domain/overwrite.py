@@ -7,13 +7,20 @@ https://docs.discord.com/developers/resources/channel#edit-channel-permissions
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import Final
 
 from services.common.limits import OVERWRITES_PER_CHANNEL
+from services.common.permissions import Permission
 from services.servers.domain.change import Change, ChannelUpdated
-from services.servers.domain.errors import UnknownMember, UnknownOverwrite
+from services.servers.domain.errors import MissingPermissions, UnknownMember, UnknownOverwrite
 from services.servers.domain.form import invalid
 from services.servers.domain.hierarchy import require_held
 from services.servers.domain.state import ALL_PERMISSIONS, Actor, Channel, Overwrite, OverwriteTarget, ServerState
+
+SETS_OVERWRITES: Final = int(Permission.MANAGE_ROLES | Permission.MANAGE_CHANNELS)
+"""Discord asks for MANAGE_ROLES in the channel; in Beep a channel manager restricts channels too (story SRV-14). Either
+way nobody allows or denies what they do not hold there.
+"""
 
 
 def put(
@@ -68,16 +75,47 @@ def checked(
         new[overwrite.target_id] = overwrite
     if len(new) > OVERWRITES_PER_CHANNEL:
         raise invalid("permission_overwrites", f"At most {OVERWRITES_PER_CHANNEL} overwrites.")
-    for target_id in old.keys() | new.keys():
-        require_held(actor, _difference(old.get(target_id), new.get(target_id)))
+    require_may_replace(actor, old.values(), new.values())
     return tuple(sorted(new.values(), key=lambda overwrite: overwrite.target_id))
 
 
 def replaced(state: ServerState, channel: Channel, overwrites: tuple[Overwrite, ...]) -> Change | None:
     if overwrites == channel.overwrites:
         return None
-    channel = replace(channel, overwrites=overwrites)
-    return Change(state.changed(channels=state.with_channels(channel)), (ChannelUpdated(channel, views_changed=True),))
+    touched = [replace(channel, overwrites=overwrites), *in_step(state, channel, overwrites)]
+    return Change(
+        state.changed(channels=state.with_channels(*touched)),
+        tuple(ChannelUpdated(each, views_changed=True) for each in touched),
+    )
+
+
+def in_step(state: ServerState, category: Channel, overwrites: tuple[Overwrite, ...]) -> list[Channel]:
+    """The channels in the category whose overwrites are its own until now, with those that it gets."""
+    if overwrites == category.overwrites:
+        return []
+    return [
+        replace(child, overwrites=overwrites)
+        for child in state.channels
+        if child.parent_id == category.id and child.overwrites == category.overwrites
+    ]
+
+
+def inherited(actor: Actor, channel: Channel, category: Channel) -> Channel:
+    """The channel with the overwrites of the category. Raises MissingPermissions."""
+    if channel.overwrites == category.overwrites:
+        return channel
+    if not actor.holds_any(SETS_OVERWRITES):
+        raise MissingPermissions(missing=int(Permission.MANAGE_CHANNELS))
+    require_may_replace(actor, channel.overwrites, category.overwrites)
+    return replace(channel, overwrites=category.overwrites)
+
+
+def require_may_replace(actor: Actor, old: Iterable[Overwrite], new: Iterable[Overwrite]) -> None:
+    """Raises MissingPermissions: the two differ by a bit that the actor does not hold."""
+    before = {overwrite.target_id: overwrite for overwrite in old}
+    after = {overwrite.target_id: overwrite for overwrite in new}
+    for target_id in before.keys() | after.keys():
+        require_held(actor, _difference(before.get(target_id), after.get(target_id)))
 
 
 def _known_bits(overwrite: Overwrite) -> Overwrite:

@@ -1,7 +1,6 @@
 """Channels and their overwrites."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from beep.servers.v1 import channel_pb2
 from beep.servers.v1 import channels_service_pb2 as pb
@@ -14,15 +13,11 @@ from services.servers.domain import overwrite as overwrite_rules
 from services.servers.domain.change import Change
 from services.servers.domain.channel import ChannelEdit, ChannelMove
 from services.servers.domain.errors import UnknownChannel, UnknownServer
+from services.servers.domain.overwrite import SETS_OVERWRITES
 from services.servers.domain.state import ALL_PERMISSIONS, ServerState
 from services.servers.service.access import Access
 from services.servers.service.changes import Changes, Scene, idempotency_key
 from services.servers.store.ports import NOTHING_ELSE, ServerStore, Wanted
-
-SETS_OVERWRITES: Final = int(Permission.MANAGE_ROLES | Permission.MANAGE_CHANNELS)
-"""Discord asks for MANAGE_ROLES in the channel; in Beep a channel manager restricts channels too (story SRV-14). Either
-way nobody allows or denies what they do not hold there.
-"""
 
 
 class ChannelsService(ChannelsServiceServicer):
@@ -131,10 +126,16 @@ class ChannelsService(ChannelsServiceServicer):
                 channel_id=move.channel_id,
                 position=move.position if move.HasField("position") else None,
                 parent_id=move.parent_id if move.HasField("parent_id") else None,
+                lock_permissions=move.lock_permissions,
             )
             for move in request.moves
         ]
-        await self._changes.make(grant, lambda scene: channel_rules.move(scene.state, moves), reason=request.reason)
+        held = await self._held(request.server_id, [move.channel_id for move in moves if move.lock_permissions])
+        await self._changes.make(
+            grant,
+            lambda scene: channel_rules.move(scene.state, scene.actor, moves, held=held),
+            reason=request.reason,
+        )
         return pb.MoveChannelsResponse()
 
     async def SetOverwrite(self, request: pb.SetOverwriteRequest, context: object) -> pb.SetOverwriteResponse:
@@ -158,6 +159,12 @@ class ChannelsService(ChannelsServiceServicer):
             reason=request.reason,
         )
         return pb.DeleteOverwriteResponse()
+
+    async def _held(self, server_id: int, channel_ids: list[int]) -> dict[int, int]:
+        if not channel_ids:
+            return {}
+        held = await self._access.permissions(server_id, channel_ids)
+        return {each.channel_id: each.permissions for each in held.channels}
 
     async def _load(self, server_id: int) -> ServerState:
         loaded = await self._store.load(server_id, NOTHING_ELSE)

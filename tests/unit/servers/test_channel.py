@@ -101,11 +101,10 @@ def test_deleted_category_leaves_its_channels_and_a_deleted_channel_leaves_nothi
 
 def test_only_channels_that_really_move_are_told_of() -> None:
     state = with_category()
-    assert rules.move(state, [ChannelMove(channel_id=GENERAL, position=0)]) is None
+    assert rules.move(state, actor(OWNER), [ChannelMove(channel_id=GENERAL, position=0)]) is None
 
-    change = rules.move(
-        state, [ChannelMove(channel_id=GENERAL, position=0, parent_id=CATEGORY), ChannelMove(channel_id=CHILD)]
-    )
+    moves = [ChannelMove(channel_id=GENERAL, position=0, parent_id=CATEGORY), ChannelMove(channel_id=CHILD)]
+    change = rules.move(state, actor(OWNER), moves)
     assert change is not None
     assert change.state is not None
     assert change.events == (ChannelUpdated(change.state.channel(GENERAL)),)
