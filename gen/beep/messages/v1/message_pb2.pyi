@@ -227,6 +227,7 @@ class Attachment(_message.Message):
     HEIGHT_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     SPOILER_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     filename: _builtins.str
     description: _builtins.str
@@ -239,6 +240,8 @@ class Attachment(_message.Message):
     token: _builtins.str
     """What makes the URL one that cannot be guessed."""
     spoiler: _builtins.bool
+    url: _builtins.str
+    """Where the bytes are served; in answers and events, not in requests."""
     def __init__(
         self,
         *,
@@ -251,10 +254,11 @@ class Attachment(_message.Message):
         height: _builtins.int = ...,
         token: _builtins.str = ...,
         spoiler: _builtins.bool = ...,
+        url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "description", b"description", "filename", b"filename", "height", b"height", "id", b"id", "size", b"size", "spoiler", b"spoiler", "token", b"token", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "description", b"description", "filename", b"filename", "height", b"height", "id", b"id", "size", b"size", "spoiler", b"spoiler", "token", b"token", "url", b"url", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
