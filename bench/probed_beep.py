@@ -28,10 +28,10 @@ from services.common.auth import InternalTokens
 from services.common.bus.sqlite import SqliteBus
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.hub import Hub
-from services.messages import service as messages
 from services.messages.directory import Directory
 from services.messages.domain import mentions, message
 from services.messages.events import MessageEvents
+from services.messages.service import sending
 from services.messages.store.sqlite import SqliteMessageStore
 from services.rest import body, config, front
 from services.rest.admission import Admission
@@ -52,13 +52,13 @@ STATIONS: Final[list[tuple[str, Any, str]]] = [
     ("internal token: verify", InternalTokens, "verify"),
     ("rpc: deadline, principal", rpc.RpcServer, "_serve"),
     ("authorise", AuthzService, "Authorize"),
-    ("messages: the steps between", messages.MessagesService, "CreateMessage"),
+    ("messages: the steps between", sending.Sending, "send"),
     ("domain: draft, mentions, message", message, "draft"),
     ("domain: draft, mentions, message", mentions, "named_in"),
     ("domain: draft, mentions, message", message, "send"),
     ("people, from the directory", Directory, "users"),
     ("people, from the directory", Directory, "member"),
-    ("render the message", messages, "render"),
+    ("render the message", sending, "render"),
     ("render the event, for all who get it", MessageEvents, "created"),
     ("wait for the store", SqliteMessageStore, "insert"),
     ("render the answer", routes, "message_object"),

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Final
 from beep.authz.v1 import authz_service_pb2 as authz_pb
 from services.common.errors import NotFound, PermissionDenied
 from services.common.permissions import Permission
+from services.messages.domain.errors import CannotMessageUser
+from services.messages.domain.place import Place
 
 if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
 
 NOTHING: Final = Permission(0)
 READS: Final = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
+# What a participant of a private channel can do, unless a block has silenced it.
+SPEAKS: Final = (
+    Permission.SEND_MESSAGES
+    | Permission.EMBED_LINKS
+    | Permission.ATTACH_FILES
+    | Permission.ADD_REACTIONS
+    | Permission.PIN_MESSAGES
+)
 
 
 class Authorizer:
@@ -27,7 +37,8 @@ class Authorizer:
 
         Raises:
             NotFound: UNKNOWN_CHANNEL, also when it is not for this user to know that there is one.
-            PermissionDenied: MISSING_ACCESS without VIEW_CHANNEL, else MISSING_PERMISSIONS.
+            PermissionDenied: MISSING_ACCESS without VIEW_CHANNEL, CANNOT_MESSAGE_USER in a private channel that is
+                silenced, else MISSING_PERMISSIONS.
         """
         decision = await self._authz.Authorize(
             authz_pb.AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=required, optional=optional)
@@ -45,6 +56,16 @@ class Authorizer:
             raise refusal(decision, any_of)
         return decision
 
+    async def require_on_server(self, user_id: int, server_id: int, required: Permission) -> None:
+        """As `require`, for rights on the server itself; raises NotFound UNKNOWN_SERVER."""
+        decision = await self._authz.Authorize(
+            authz_pb.AuthorizeRequest(user_id=user_id, server_id=server_id, required=required)
+        )
+        if decision.outcome == authz_pb.OUTCOME_DENIED:
+            raise refusal(decision, Permission(decision.missing))
+        if decision.outcome != authz_pb.OUTCOME_ALLOWED:
+            raise NotFound("UNKNOWN_SERVER", "Unknown server.")
+
     async def missing_to_read(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> dict[int, Permission]:
         """What a member lacks to read the past of each of these channels; those of other servers are left out.
 
@@ -59,13 +80,16 @@ class Authorizer:
         return {each.channel_id: READS & ~Permission(each.permissions) for each in held.channels}
 
 
+def place_of(channel_id: int, decision: authz_pb.AuthorizeResponse) -> Place:
+    """Where the channel is that was decided about."""
+    return Place(channel_id, decision.server_id, decision.parent_channel_id, tuple(decision.participant_ids))
+
+
 def refusal(decision: authz_pb.AuthorizeResponse, missing: Permission) -> PermissionDenied:
     """What a member gets who lacks `missing`; the decision id lets a moderator look up why."""
-    return denied(missing, decision_id=decision.decision_id)
-
-
-def denied(missing: Permission, **metadata: str) -> PermissionDenied:
-    metadata["missing"] = str(int(missing))
+    if not decision.server_id and decision.participant_ids and missing & SPEAKS:
+        return CannotMessageUser()
+    metadata = {"missing": str(int(missing)), "decision_id": decision.decision_id}
     if missing & Permission.VIEW_CHANNEL:
         return PermissionDenied("MISSING_ACCESS", "Missing access.", metadata=metadata)
     return PermissionDenied("MISSING_PERMISSIONS", "Missing permissions.", metadata=metadata)

@@ -1,38 +1,39 @@
-"""Who wrote a message: profiles, memberships and roles of other services, remembered until an event changes them.
+"""Who wrote a message, and where: profiles, memberships, roles and channels of other services, remembered until an
+event changes them.
 
 A warm look-up costs no call. An entry is dropped by the event of its change, all of them when the bus lost its history.
-Nothing here decides what anybody may do: roles come from the decision of authz, and a profile that is a moment old
-only shows an older name.
+Nothing here decides what anybody may do: roles come from the decision of authz, and what is a moment old only shows an
+older name, or a slow mode that was just changed.
 """
 
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from beep.servers.v1 import members_service_pb2, servers_service_pb2
+from beep.servers.v1 import channels_service_pb2, members_service_pb2, servers_service_pb2
+from beep.servers.v1.channel_pb2 import Channel
 from beep.servers.v1.member_pb2 import Member
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
-from services.common.bus import Bus, Envelope, HistoryLost, Subscription, server_shard, user_shard
+from services.common.bus import Bus, Envelope, HistoryLost, server_shard, user_shard
 from services.common.errors import NotFound
 from services.common.limits import USERS_PAGE
-from services.messages.events import MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS
+from services.messages.events import CHANNEL_EVENTS, MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS
+from services.messages.remembered import Cache, Shards
 
 if TYPE_CHECKING:
+    from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
     from beep.servers.v1.members_service_pb2_grpc import MembersServiceAsyncStub
     from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 MAX_USERS: Final = 20_000
 MAX_MEMBERS: Final = 20_000
 MAX_SERVERS: Final = 2_000
+MAX_CHANNELS: Final = 20_000
 
 logger = logging.getLogger(__name__)
 
@@ -50,66 +51,6 @@ class _Change(_Subject):
 _decode_change: Final = msgspec.json.Decoder(_Change).decode
 
 
-class _Cache(Generic[K, V]):
-    """The entries used last. `drops` counts the invalidations: a value that was asked for before one is not kept."""
-
-    def __init__(self, capacity: int, shard_of: Callable[[K], str], shards: "_Shards") -> None:
-        self._entries: OrderedDict[K, V] = OrderedDict()
-        self._capacity = capacity
-        self._shard_of = shard_of
-        self._shards = shards
-        self.drops = 0
-
-    def get(self, key: K) -> V | None:
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
-
-    def keep(self, key: K, value: V, *, asked_at: int) -> None:
-        if asked_at != self.drops:
-            return
-        if key not in self._entries:
-            self._shards.hold(self._shard_of(key))
-        self._entries[key] = value
-        if len(self._entries) > self._capacity:
-            oldest, _ = self._entries.popitem(last=False)
-            self._shards.release(self._shard_of(oldest))
-
-    def drop(self, key: K) -> None:
-        self.drops += 1
-        if self._entries.pop(key, None) is not None:
-            self._shards.release(self._shard_of(key))
-
-    def clear(self) -> None:
-        for key in list(self._entries):
-            self.drop(key)
-        self.drops += 1
-
-
-class _Shards:
-    """The shards that are followed, each for as long as somebody holds it."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        self.subscription = subscription
-        self._holders: Counter[str] = Counter()
-
-    def hold(self, shard: str) -> None:
-        self._holders[shard] += 1
-        if self._holders[shard] == 1:
-            self.subscription.add(shard)
-
-    def release(self, shard: str) -> None:
-        self._holders[shard] -= 1
-        if not self._holders[shard]:
-            del self._holders[shard]
-            self.subscription.discard(shard)
-
-    @property
-    def held(self) -> tuple[str, ...]:
-        return tuple(self._holders)
-
-
 class Directory:
     """The people and roles that messages show. `follow` must run while it is used."""
 
@@ -118,18 +59,23 @@ class Directory:
         users: "UsersServiceAsyncStub",
         members: "MembersServiceAsyncStub",
         servers: "ServersServiceAsyncStub",
+        channels: "ChannelsServiceAsyncStub",
         bus: Bus,
     ) -> None:
         self._users_service = users
         self._members_service = members
         self._servers_service = servers
+        self._channels_service = channels
         self._bus = bus
-        self._shards = _Shards(bus.subscribe(()))
-        self._users: _Cache[int, User] = _Cache(MAX_USERS, user_shard, self._shards)
-        self._members: _Cache[tuple[int, int], Member] = _Cache(
+        self._shards = Shards(bus.subscribe(()))
+        self._users: Cache[int, User] = Cache(MAX_USERS, user_shard, self._shards)
+        self._members: Cache[tuple[int, int], Member] = Cache(
             MAX_MEMBERS, lambda key: server_shard(key[0]), self._shards
         )
-        self._roles: _Cache[int, Mapping[int, bool]] = _Cache(MAX_SERVERS, server_shard, self._shards)
+        self._roles: Cache[int, Mapping[int, bool]] = Cache(MAX_SERVERS, server_shard, self._shards)
+        self._channels: Cache[tuple[int, int], Channel] = Cache(
+            MAX_CHANNELS, lambda key: server_shard(key[0]), self._shards
+        )
 
     async def users(self, user_ids: Collection[int]) -> dict[int, User]:
         """The profiles of those users that exist, by id."""
@@ -175,6 +121,20 @@ class Directory:
                 self._roles.keep(server_id, roles, asked_at=asked_at)
         return roles
 
+    async def channel(self, server_id: int, channel_id: int) -> Channel:
+        """The channel, or thread, of this server. Raises NotFound UNKNOWN_CHANNEL if it is just being deleted."""
+        key = (server_id, channel_id)
+        channel = self._channels.get(key)
+        if channel is None:
+            with self._following(server_shard(server_id)):
+                asked_at = self._channels.drops
+                answer = await self._channels_service.GetChannel(
+                    channels_service_pb2.GetChannelRequest(channel_id=channel_id)
+                )
+                channel = answer.channel
+                self._channels.keep(key, channel, asked_at=asked_at)
+        return channel
+
     async def follow(self) -> None:
         """Drop what events change, until `close`."""
         while True:
@@ -186,7 +146,7 @@ class Directory:
             except HistoryLost:
                 logger.warning("directory_cleared", extra={"reason": "history_lost"})
                 self._shards.subscription = self._bus.subscribe(self._shards.held)
-                for cache in (self._users, self._members, self._roles):
+                for cache in (self._users, self._members, self._roles, self._channels):
                     cache.clear()
 
     def close(self) -> None:
@@ -214,6 +174,8 @@ class Directory:
     def _apply(self, envelope: Envelope) -> None:
         if envelope.type in ROLE_EVENTS:
             self._roles.drop(envelope.server_id)
+        elif envelope.type in CHANNEL_EVENTS:
+            self._channels.drop((envelope.server_id, int(_decode_change(envelope.body).id)))
         elif envelope.type in MEMBER_EVENTS or envelope.type in USER_EVENTS:
             change = _decode_change(envelope.body)
             user_id = int(change.user.id if change.user is not None else change.id)

@@ -77,6 +77,11 @@ _decode: Final = msgspec.json.Decoder(list[Embed]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def may_show(embeds: bytes) -> bool:
+    """Whether it may be anything but an empty array, which is how an edit takes embeds away."""
+    return bool(embeds.strip(b" \t\r\n[]"))
+
+
 def normalise(embeds: bytes) -> bytes:
     """Check a JSON array of embeds and give it the form in which it is stored; empty for none.
 

@@ -2,10 +2,10 @@
 
 BeepError
 ├── InvalidArgument      InvalidForm, EmptyMessage, BulkDeleteTooOld
-├── PermissionDenied     NotAuthor, SystemMessage
-├── NotFound             UnknownMessage
+├── PermissionDenied     NotAuthor, SystemMessage, CannotMessageUser
+├── NotFound             UnknownMessage, UnknownEmoji
 ├── FailedPrecondition   WrongChannelType
-└── ResourceExhausted    TooManyPins
+└── ResourceExhausted    TooManyPins, TooManyReactions, TooFast
 """
 
 from services.common import limits
@@ -46,6 +46,18 @@ class SystemMessage(PermissionDenied):
         super().__init__("SYSTEM_MESSAGE", "Cannot do this to a system message.")
 
 
+class CannotMessageUser(PermissionDenied):
+    """One of the two blocked the other. Neither learns which, nor that it is for this."""
+
+    def __init__(self) -> None:
+        super().__init__("CANNOT_MESSAGE_USER", "Cannot send messages to this user.")
+
+
+class UnknownEmoji(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_EMOJI", "Unknown emoji.")
+
+
 class UnknownMessage(NotFound):
     def __init__(self) -> None:
         super().__init__("UNKNOWN_MESSAGE", "Unknown message.")
@@ -59,6 +71,19 @@ class WrongChannelType(FailedPrecondition):
 class TooManyPins(ResourceExhausted):
     def __init__(self) -> None:
         super().__init__("MAX_PINS", f"A channel has at most {limits.PINS_PER_CHANNEL} pins.")
+
+
+class TooManyReactions(ResourceExhausted):
+    def __init__(self) -> None:
+        super().__init__("MAX_REACTIONS", f"A message has at most {limits.REACTIONS_PER_MESSAGE} different reactions.")
+
+
+class TooFast(ResourceExhausted):
+    """The channel is in slow mode, and the author has sent a message less than its interval ago."""
+
+    def __init__(self, retry_after_ms: int) -> None:
+        metadata = {"retry_after": str(retry_after_ms / 1000)}
+        super().__init__("SLOW_MODE", "The channel is in slow mode; wait before the next message.", metadata=metadata)
 
 
 def too_long(field: str, limit: int) -> FieldViolation:

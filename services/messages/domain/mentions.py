@@ -104,3 +104,8 @@ def decide(
         role_ids=tuple(role for role in named.role_ids if role in mentionable_roles),
         everyone=named.everyone and everyone_granted,
     )
+
+
+def targets(mentions: Mentions, server_id: int) -> tuple[int, ...]:
+    """What the mention counts of its readers look for: ids of users and roles; the server's stands for everybody."""
+    return (*mentions.user_ids, *mentions.role_ids, *((server_id,) if mentions.everyone else ()))

@@ -6,7 +6,7 @@ takes it only if the stored one still has the revision that it was made from.
 Source of the rules: https://docs.discord.com/developers/resources/message
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import IntEnum, IntFlag
 from typing import Final
 
@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from services.common import limits
 from services.common.errors import FieldViolation
 from services.common.snowflake import at_ms, timestamp_ms
+from services.messages.domain import attachment as attachment_rules
 from services.messages.domain import embeds as embed_rules
+from services.messages.domain.attachment import Attachment
 from services.messages.domain.errors import (
     BulkDeleteTooOld,
     EmptyMessage,
@@ -26,6 +28,7 @@ from services.messages.domain.errors import (
     too_long,
 )
 from services.messages.domain.mentions import NOBODY, Mentions
+from services.messages.domain.place import Place
 
 BULK_DELETE_AGE_MS: Final = 14 * 24 * 3600 * 1000
 
@@ -56,6 +59,7 @@ class Draft(Struct, frozen=True):
     flags: int = 0
     tts: bool = False
     nonce: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Message(Struct, frozen=True):
@@ -76,32 +80,43 @@ class Message(Struct, frozen=True):
     edited_at_ms: int = 0
     pinned_at_ms: int = 0
     revision: int = 0
+    parent_id: int = 0
+    """Of a message in a thread: the channel that the thread hangs on."""
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def created_at_ms(self) -> int:
         return timestamp_ms(self.id)
 
 
-def draft(content: str, *, embeds: bytes = b"", flags: int = 0, tts: bool = False, nonce: str = "") -> Draft:
+def draft(
+    content: str,
+    *,
+    embeds: bytes = b"",
+    flags: int = 0,
+    tts: bool = False,
+    nonce: str = "",
+    attachments: tuple[Attachment, ...] = (),
+) -> Draft:
     """Check the form of a new message.
 
     Raises:
-        EmptyMessage: nothing but white space, and no embed.
-        InvalidForm: too long, or broken embeds.
+        EmptyMessage: nothing but white space, no embed and no file.
+        InvalidForm: too long, broken embeds, or too many files.
     """
     if len(nonce) > limits.MESSAGE_NONCE:
         raise InvalidForm(too_long("nonce", limits.MESSAGE_NONCE))
     embeds = embed_rules.normalise(embeds)
-    _check_body(content, embeds)
-    return Draft(content, embeds, flags & SENDABLE_FLAGS, tts, nonce)
+    attachment_rules.check(attachments)
+    _check_body(content, embeds, attachments)
+    return Draft(content, embeds, flags & SENDABLE_FLAGS, tts, nonce, attachments)
 
 
 def send(
     draft: Draft,
     *,
     message_id: int,
-    channel_id: int,
-    server_id: int,
+    place: Place,
     author_id: int,
     mentions: Mentions,
     answered: Message | None = None,
@@ -109,8 +124,9 @@ def send(
     """The message that a draft becomes: a reply if it answers one, else an ordinary one."""
     return Message(
         id=message_id,
-        channel_id=channel_id,
-        server_id=server_id,
+        channel_id=place.channel_id,
+        server_id=place.server_id,
+        parent_id=place.parent_id,
         author_id=author_id,
         type=MessageType.DEFAULT if answered is None else MessageType.REPLY,
         content=draft.content,
@@ -119,6 +135,7 @@ def send(
         tts=draft.tts,
         mentions=mentions,
         reference_id=0 if answered is None else answered.id,
+        attachments=draft.attachments,
     )
 
 
@@ -149,18 +166,20 @@ def edit(
     embeds: bytes | None = None,
     flags: int | None = None,
     mentions: Mentions | None = None,
+    attachments: tuple[Attachment, ...] | None = None,
 ) -> Message:
-    """The message after an edit; None leaves a part as it is. New text marks it as edited, new flags alone do not.
+    """The message after an edit; None leaves a part as it is. What it says anew marks it as edited, flags alone do not.
 
     Raises:
         EmptyMessage: nothing would be left.
         InvalidForm: too long, or broken embeds.
     """
-    if content is not None or embeds is not None:
+    if content is not None or embeds is not None or attachments is not None:
         content = message.content if content is None else content
         embeds = message.embeds if embeds is None else embed_rules.normalise(embeds)
-        _check_body(content, embeds)
-        message = replace(message, content=content, embeds=embeds, edited_at_ms=now_ms)
+        attachments = message.attachments if attachments is None else attachments
+        _check_body(content, embeds, attachments)
+        message = replace(message, content=content, embeds=embeds, attachments=attachments, edited_at_ms=now_ms)
     if flags is not None:
         message = replace(message, flags=message.flags & ~EDITABLE_FLAGS | flags & EDITABLE_FLAGS)
     if mentions is not None:
@@ -185,6 +204,7 @@ def pin_notice(pinned: Message, *, message_id: int, author_id: int) -> Message:
         id=message_id,
         channel_id=pinned.channel_id,
         server_id=pinned.server_id,
+        parent_id=pinned.parent_id,
         author_id=author_id,
         type=MessageType.PINNED,
         content="",
@@ -208,8 +228,8 @@ def check_bulk_delete(message_ids: Collection[int], *, now_ms: int) -> tuple[int
     return tuple(distinct)
 
 
-def _check_body(content: str, embeds: bytes) -> None:
+def _check_body(content: str, embeds: bytes, attachments: Sequence[Attachment]) -> None:
     if len(content) > limits.MESSAGE_CONTENT:
         raise InvalidForm(too_long("content", limits.MESSAGE_CONTENT))
-    if not embeds and (not content or content.isspace()):
+    if not embeds and not attachments and (not content or content.isspace()):
         raise EmptyMessage

@@ -27,19 +27,34 @@ class Order(Enum):
     RELEVANCE = 3
 
 
+class Has(Enum):
+    """What a message may have beside words."""
+
+    FILE = "file"
+    IMAGE = "image"
+    EMBED = "embed"
+    LINK = "link"
+
+
 class Search(Struct, frozen=True):
     """One page of the messages that have all of `terms`, in one of the channels.
 
     Attributes:
         channel_ids: only there; none: nowhere.
-        terms: each one word, or several that follow each other; none: any message with text.
+        terms: each one word, or several that follow each other; none: whatever was said or shown.
         author_ids: only theirs; none: anybody's.
+        mentioned_ids: only messages that mention one of these users; none: whomever they mention.
+        has: only messages that have all of these.
+        pinned: only those that are, or are not.
         before, after: only messages with an id below the one and above the other.
     """
 
     channel_ids: frozenset[int]
     terms: tuple[str, ...] = ()
     author_ids: frozenset[int] = frozenset()
+    mentioned_ids: frozenset[int] = frozenset()
+    has: frozenset[Has] = frozenset()
+    pinned: bool | None = None
     before: int = MAX_SNOWFLAKE
     after: int = 0
     order: Order = Order.NEWEST
@@ -70,11 +85,14 @@ def check_page(limit: int, offset: int) -> int:
     return limit or limits.SEARCH_PAGE
 
 
-def check_filters(channel_ids: Collection[int], author_ids: Collection[int]) -> None:
+def check_filters(
+    channel_ids: Collection[int], author_ids: Collection[int], mentioned_ids: Collection[int] = ()
+) -> None:
     """Raises InvalidForm: more are named than one question may name."""
     named = (
         ("channel_id", channel_ids, limits.CHANNELS_PER_SERVER),
         ("author_id", author_ids, limits.SEARCH_AUTHORS),
+        ("mentions", mentioned_ids, limits.SEARCH_AUTHORS),
     )
     if violations := [too_long(field, most) for field, ids, most in named if len(ids) > most]:
         raise InvalidForm(*violations)

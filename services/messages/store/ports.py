@@ -1,5 +1,7 @@
-"""The store of messages. This file is the specification: an adapter is right when
-`tests/contract/test_message_store.py` passes with it.
+"""The stores of messages, reactions and read states. This file is the specification: an adapter is right when
+`tests/contract/test_message_store.py`, `test_reaction_store.py` and `test_read_state_store.py` pass with it.
+
+The three are parts of one store: what one writes the others see, in the same order.
 
 Atomic
     A message and the record of the events that tell of it are one write: both are there afterwards, or neither. The
@@ -34,12 +36,14 @@ Failure
 A cancelled call may still take effect, with its events.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from services.common.outbox import OutboxRecord
 from services.messages.domain.history import Window
 from services.messages.domain.message import Message
+from services.messages.domain.reaction import Reaction
+from services.messages.domain.read_state import ReadState, Scope
 from services.messages.domain.search import Search
 
 
@@ -51,6 +55,10 @@ class IdTooLow(Exception):
         self.highest = highest
 
 
+class FirstOfItsEmoji(Exception):
+    """Nobody has reacted with this emoji yet, and this user may only join in."""
+
+
 class Found(NamedTuple):
     """One page, and how many messages there are on all pages; those beyond `limits.SEARCH_TOTAL` are not counted."""
 
@@ -59,16 +67,22 @@ class Found(NamedTuple):
 
 
 class MessageStore(Protocol):
-    async def insert(self, message: Message, record: OutboxRecord, *, nonce: str = "") -> Message:
+    async def insert(
+        self, message: Message, record: OutboxRecord, *, nonce: str = "", interval_ms: int = 0, reads: bool = False
+    ) -> Message:
         """Add a message and return it; or the one that was first with this nonce, and then nothing is written.
 
         Args:
             message: its id is above every other of the channel.
             record: its events; published if, and only if, the message is added.
             nonce: the author's, for this channel; empty: none.
+            interval_ms: how long the author must have sent nothing with an interval here, deleted messages included;
+                0: no matter.
+            reads: in the same write the author has read the channel up to this message.
 
         Raises:
             IdTooLow: see Order.
+            TooFast: the interval is not over. A retry with the nonce of what was sent is no second message.
             UnknownMessage: the nonce is that of a message which has been deleted since.
         """
         ...
@@ -85,6 +99,18 @@ class MessageStore(Protocol):
 
     async def page(self, channel_id: int, window: Window) -> list[Message]:
         """The messages in the window, newest first. The cost depends on their number, not on their age."""
+        ...
+
+    async def last_ids(self, channel_ids: Collection[int]) -> dict[int, int]:
+        """The newest message of each of these channels that has one."""
+        ...
+
+    async def attached(self, attachment_ids: Collection[int]) -> set[int]:
+        """Those of the files that belong to a message."""
+        ...
+
+    async def written_by(self, author_id: int, *, server_id: int, since: int, limit: int) -> list[Message]:
+        """The oldest of what this author said in this server with an id from `since` on. As fresh as a search."""
         ...
 
     async def search(self, search: Search) -> Found:
@@ -118,8 +144,12 @@ class MessageStore(Protocol):
         """Messages pinned before that time, the newest pin first."""
         ...
 
-    async def delete(self, channel_id: int, message_ids: Collection[int], record: OutboxRecord) -> bool:
-        """Remove those of the messages that exist. False, and no event, if none does."""
+    async def delete(self, channel_id: int, message_ids: Collection[int], record: OutboxRecord | None) -> bool:
+        """Remove those of the messages that exist, with their reactions. False, and no event, if none does."""
+        ...
+
+    async def forget_readers(self, channel_id: int, *, limit: int) -> int:
+        """Drop what is known of up to `limit` readers of a channel that is gone; returns how much that was."""
         ...
 
     async def forget_nonces(self, *, before: int, limit: int) -> int:
@@ -136,4 +166,65 @@ class IndexesLater(Protocol):
         Returns:
             How far it came; 0 when nothing is left to do.
         """
+        ...
+
+
+class ReactionStore(Protocol):
+    """Emojis under messages. In the order in which each came; they go with their message."""
+
+    async def add(
+        self, channel_id: int, message_id: int, user_id: int, emoji: str, record: OutboxRecord, *, may_begin: bool
+    ) -> bool:
+        """Let the user react. False, and no event, if they have already.
+
+        Args:
+            may_begin: also when nobody has reacted with this emoji yet.
+
+        Raises:
+            UnknownMessage: it is not there, or no longer.
+            FirstOfItsEmoji: and not `may_begin`.
+            TooManyReactions: the message has `limits.REACTIONS_PER_MESSAGE` others.
+        """
+        ...
+
+    async def remove(self, channel_id: int, message_id: int, user_id: int, emoji: str, record: OutboxRecord) -> bool:
+        """Take the user's reaction back. False, and no event, if there is none."""
+        ...
+
+    async def clear(self, channel_id: int, message_id: int, emoji: str, record: OutboxRecord) -> bool:
+        """Take everybody's back: of one emoji, or all when it is empty. False, and no event, if there are none."""
+        ...
+
+    async def users(self, channel_id: int, message_id: int, emoji: str, *, after: int, limit: int) -> list[int]:
+        """Who reacted, by id, from the first above `after`."""
+        ...
+
+    async def under(
+        self, channel_id: int, message_ids: Collection[int], *, reader_id: int
+    ) -> dict[int, tuple[Reaction, ...]]:
+        """The reactions under those of the messages that have any. The cost does not depend on who reacted."""
+        ...
+
+
+class ReadStateStore(Protocol):
+    """How far each reader has read each channel. Nothing is written for a reader when others send."""
+
+    async def acknowledge(
+        self,
+        user_id: int,
+        channel_id: int,
+        message_id: int,
+        target_ids: Sequence[int],
+        tell: Callable[[ReadState], OutboxRecord],
+    ) -> ReadState:
+        """The user has read the channel up to this message, and no further; not beyond the newest that there is.
+
+        Args:
+            target_ids: whom a mention must name to be one of the user's.
+            tell: makes the events from what was stored; pure but for new ids, and called from any thread.
+        """
+        ...
+
+    async def states(self, user_id: int, scopes: Sequence[Scope]) -> list[ReadState]:
+        """The user's state in each channel of these scopes in which there is something, or was."""
         ...

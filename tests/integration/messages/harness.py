@@ -17,6 +17,8 @@ from beep.authz.v1 import authz_service_pb2, facts_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.messages.v1 import messages_service_pb2 as pb
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceStub
+from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceStub
 from beep.servers.v1 import (
     channel_pb2,
     channels_service_pb2,
@@ -24,16 +26,22 @@ from beep.servers.v1 import (
     role_pb2,
     server_pb2,
     servers_service_pb2,
+    threads_service_pb2,
 )
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceServicer, add_ChannelsServiceServicer_to_server
 from beep.servers.v1.member_pb2 import Member
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceServicer, add_MembersServiceServicer_to_server
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceServicer, add_ServersServiceServicer_to_server
-from beep.users.v1 import users_service_pb2
+from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceServicer, add_ThreadsServiceServicer_to_server
+from beep.users.v1 import private_channels_service_pb2, users_service_pb2
+from beep.users.v1.private_channels_service_pb2_grpc import (
+    PrivateChannelsServiceServicer,
+    add_PrivateChannelsServiceServicer_to_server,
+)
 from beep.users.v1.user_pb2 import User
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
 from services.authz import __main__ as authz
-from services.common.auth import require_service
+from services.common.auth import Principal, require_service
 from services.common.bus import Envelope, Subscription, server_shard
 from services.common.errors import NotFound
 from services.common.permissions import Permission
@@ -45,20 +53,32 @@ SERVER = 1_000_000
 CHANNEL = 1_000_001
 OTHER_CHANNEL = 1_000_002
 CATEGORY = 1_000_003
+THREAD = 1_000_004
+DIRECT, GROUP = 2_000_001, 2_000_002
 OWNER, ANN, BOB, STRANGER = 11, 12, 13, 14
+PUBLIC_URL = "https://chat.example"
 MENTIONABLE_ROLE, QUIET_ROLE = 901, 902
 READER = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
 SENDER = READER | Permission.SEND_MESSAGES
 
 
 @dataclass
-class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceServicer, ChannelsServiceServicer):
+class Tables(
+    UsersServiceServicer,
+    MembersServiceServicer,
+    ServersServiceServicer,
+    ChannelsServiceServicer,
+    ThreadsServiceServicer,
+    PrivateChannelsServiceServicer,
+):
     """Answers for `users` and `servers`, and counts what it is asked."""
 
     users: dict[int, User] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
     roles: list[role_pb2.Role] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    slow_modes: dict[int, int] = field(default_factory=dict)
+    unarchived: list[int] = field(default_factory=list)
 
     async def GetUsers(
         self, request: users_service_pb2.GetUsersRequest, context: Any
@@ -90,7 +110,29 @@ class Tables(UsersServiceServicer, MembersServiceServicer, ServersServiceService
         require_service()
         is_category = request.channel_id == CATEGORY
         kind = channel_pb2.CHANNEL_TYPE_CATEGORY if is_category else channel_pb2.CHANNEL_TYPE_TEXT
-        return channels_service_pb2.GetChannelResponse(channel=channel_pb2.Channel(id=request.channel_id, type=kind))
+        seconds = self.slow_modes.get(request.channel_id, 0)
+        return channels_service_pb2.GetChannelResponse(
+            channel=channel_pb2.Channel(id=request.channel_id, type=kind, rate_limit_per_user=seconds)
+        )
+
+    async def UpdateThread(
+        self, request: threads_service_pb2.UpdateThreadRequest, context: Any
+    ) -> threads_service_pb2.UpdateThreadResponse:
+        require_service()
+        assert request.HasField("archived")
+        assert not request.archived
+        self.unarchived.append(request.thread_id)
+        return threads_service_pb2.UpdateThreadResponse()
+
+    async def GetPrivateChannel(
+        self, request: private_channels_service_pb2.GetPrivateChannelRequest, context: Any
+    ) -> private_channels_service_pb2.GetPrivateChannelResponse:
+        self.asked["GetPrivateChannel"] += 1
+        require_service()
+        pb_ = private_channels_service_pb2
+        is_group = request.channel_id == GROUP
+        kind = pb_.PRIVATE_CHANNEL_TYPE_GROUP if is_group else pb_.PRIVATE_CHANNEL_TYPE_DIRECT
+        return pb_.GetPrivateChannelResponse(channel=pb_.PrivateChannel(id=request.channel_id, type=kind))
 
     async def ListChannels(
         self, request: channels_service_pb2.ListChannelsRequest, context: Any
@@ -123,12 +165,15 @@ class World:
         self._seats: dict[int, Permission] = {}
         self._service: AsyncExitStack | None = None
         self._facts = AuthzServiceStub(beep.channel("authz", service("servers")))
+        self._private_version = 0
 
     async def start(self) -> None:
         add_UsersServiceServicer_to_server(self.tables, self._beep.servers["users"])
         add_MembersServiceServicer_to_server(self.tables, self._beep.servers["servers"])
         add_ServersServiceServicer_to_server(self.tables, self._beep.servers["servers"])
         add_ChannelsServiceServicer_to_server(self.tables, self._beep.servers["servers"])
+        add_ThreadsServiceServicer_to_server(self.tables, self._beep.servers["servers"])
+        add_PrivateChannelsServiceServicer_to_server(self.tables, self._beep.servers["users"])
         await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
         for user_id, name in ((OWNER, "owner"), (ANN, "ann"), (BOB, "bob"), (STRANGER, "stranger")):
             self.tables.users[user_id] = User(id=user_id, username=name)
@@ -150,7 +195,8 @@ class World:
         if self._service is not None:
             await self._service.aclose()
         self._service = AsyncExitStack()
-        await self._service.enter_async_context(messages.build(self._beep.runtime("messages")))
+        settings = messages.Settings(public_url=PUBLIC_URL)
+        await self._service.enter_async_context(messages.build(self._beep.runtime("messages"), settings))
 
     async def close(self) -> None:
         if self._service is not None:
@@ -169,8 +215,36 @@ class World:
             facts_pb2.FactChange(set_seat=seat),
         )
 
+    async def open_thread(self, *, locked: bool = False, archived: bool = False) -> None:
+        """THREAD hangs on CHANNEL."""
+        thread = facts_pb2.SetThread(
+            server_id=SERVER, thread_id=THREAD, channel_id=CHANNEL, locked=locked, archived=archived
+        )
+        await self._apply(facts_pb2.FactChange(set_thread=thread))
+
+    async def open_private(self, channel_id: int, *participant_ids: int, silenced: bool = False) -> None:
+        self._private_version += 1
+        private = facts_pb2.SetPrivateChannel(channel_id=channel_id, participant_ids=participant_ids, silenced=silenced)
+        change = facts_pb2.FactChange(set_private_channel=private)
+        await self._facts.ApplyFacts(
+            authz_service_pb2.ApplyFactsRequest(version=self._private_version, changes=[change])
+        )
+
     def as_user(self, user_id: int) -> "MessagesServiceStub":
         return MessagesServiceStub(self._beep.channel("messages", user(user_id)))
+
+    def as_service(self, name: str = "rest") -> "MessagesServiceStub":
+        return MessagesServiceStub(self._beep.channel("messages", service(name)))
+
+    def reactions(self, user_id: int) -> "ReactionsServiceStub":
+        return ReactionsServiceStub(self._beep.channel("messages", user(user_id)))
+
+    def read_states(self, principal: Principal) -> "ReadStatesServiceStub":
+        return ReadStatesServiceStub(self._beep.channel("messages", principal))
+
+    def listen(self, *shards: str) -> "Listener":
+        """What is published to these shards from now on."""
+        return Listener(self.bus.subscribe(shards))
 
     async def send(self, user_id: int, content: str = "hello", **fields: Any) -> Any:
         """The created message."""
@@ -196,6 +270,19 @@ class World:
         self._version += 1
         request = authz_service_pb2.ApplyFactsRequest(server_id=SERVER, version=self._version, changes=changes)
         await self._facts.ApplyFacts(request)
+
+
+class Listener:
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._waiting: list[Envelope] = []
+
+    async def next(self, count: int) -> list[Envelope]:
+        async with asyncio.timeout(5):
+            while len(self._waiting) < count:
+                self._waiting += [record.envelope for record in await anext(aiter(self._subscription))]
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
 
 
 @asynccontextmanager

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from beep.servers.v1 import members_service_pb2, role_pb2, server_pb2, servers_service_pb2
+from beep.servers.v1 import (
+    channel_pb2,
+    channels_service_pb2,
+    members_service_pb2,
+    role_pb2,
+    server_pb2,
+    servers_service_pb2,
+)
 from beep.servers.v1.member_pb2 import Member
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
@@ -46,6 +53,10 @@ class Peers:
         snapshot = server_pb2.ServerSnapshot(roles=roles)
         return await self._deliver("snapshot", servers_service_pb2.GetSnapshotResponse(snapshot=snapshot))
 
+    async def GetChannel(self, request: Any) -> Any:
+        channel = channel_pb2.Channel(id=request.channel_id, name=self.name)
+        return await self._deliver("channel", channels_service_pb2.GetChannelResponse(channel=channel))
+
     async def _deliver(self, call: object, answer: Any) -> Any:
         self.calls.append(call)
         await self.gate.wait()
@@ -57,7 +68,7 @@ class Setup:
         self.bus = bus
         self.peers = Peers()
         peers: Any = self.peers
-        self.directory = Directory(peers, peers, peers, bus)
+        self.directory = Directory(peers, peers, peers, peers, bus)
         self._events = 0
         self._observer = bus.subscribe([f"server:{SERVER}", "user:1"])
 
@@ -73,7 +84,8 @@ class Setup:
         user = (await self.directory.users([1]))[1]
         member = await self.directory.member(SERVER, 1)
         assert member is not None
-        return [user.username, member.nick, "new" if (await self.directory.roles(SERVER))[8] else "old"]
+        role = "new" if (await self.directory.roles(SERVER))[8] else "old"
+        return [user.username, member.nick, role, (await self.directory.channel(SERVER, 9)).name]
 
 
 @pytest.fixture
@@ -88,19 +100,22 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
 
 
 async def test_directory_asks_once(setup: Setup) -> None:
-    assert await setup.names() == await setup.names() == ["old", "old", "old"]
-    assert len(setup.peers.calls) == 3
+    assert await setup.names() == await setup.names() == ["old", "old", "old", "old"]
+    assert len(setup.peers.calls) == 4
 
 
 @pytest.mark.parametrize(
     ("kind", "body", "shard", "names"),
     [
-        ("GUILD_MEMBER_UPDATE", {"user": {"id": "1"}}, f"server:{SERVER}", ["new", "new", "old"]),
-        ("GUILD_MEMBER_REMOVE", {"user": {"id": "1"}}, f"server:{SERVER}", ["old", "new", "old"]),
-        ("GUILD_ROLE_UPDATE", {"role": {"id": "8"}}, f"server:{SERVER}", ["old", "old", "new"]),
-        ("USER_UPDATE", {"id": "1"}, "user:1", ["new", "old", "old"]),
-        ("GUILD_MEMBER_UPDATE", {"user": {"id": "2"}}, f"server:{SERVER}", ["old", "old", "old"]),
-        ("MESSAGE_CREATE", {"author": {"id": "1"}}, f"server:{SERVER}", ["old", "old", "old"]),
+        ("GUILD_MEMBER_UPDATE", {"user": {"id": "1"}}, f"server:{SERVER}", ["new", "new", "old", "old"]),
+        ("GUILD_MEMBER_REMOVE", {"user": {"id": "1"}}, f"server:{SERVER}", ["old", "new", "old", "old"]),
+        ("GUILD_ROLE_UPDATE", {"role": {"id": "8"}}, f"server:{SERVER}", ["old", "old", "new", "old"]),
+        ("CHANNEL_UPDATE", {"id": "9"}, f"server:{SERVER}", ["old", "old", "old", "new"]),
+        ("THREAD_UPDATE", {"id": "9"}, f"server:{SERVER}", ["old", "old", "old", "new"]),
+        ("CHANNEL_UPDATE", {"id": "1"}, f"server:{SERVER}", ["old", "old", "old", "old"]),
+        ("USER_UPDATE", {"id": "1"}, "user:1", ["new", "old", "old", "old"]),
+        ("GUILD_MEMBER_UPDATE", {"user": {"id": "2"}}, f"server:{SERVER}", ["old", "old", "old", "old"]),
+        ("MESSAGE_CREATE", {"author": {"id": "1"}}, f"server:{SERVER}", ["old", "old", "old", "old"]),
     ],
 )
 async def test_event_drops_what_it_changes_and_nothing_else(
@@ -120,14 +135,16 @@ async def test_answer_that_was_asked_for_before_a_change_is_not_kept(setup: Setu
             tasks.create_task(setup.directory.users([1])),
             tasks.create_task(setup.directory.member(SERVER, 1)),
             tasks.create_task(setup.directory.roles(SERVER)),
+            tasks.create_task(setup.directory.channel(SERVER, 9)),
         ]
         await asyncio.sleep(0)
         assert len(setup.peers.calls) == len(asking)
         setup.peers.name = "new"
         await setup.publish("GUILD_MEMBER_UPDATE", {"user": {"id": "1"}})
         await setup.publish("GUILD_ROLE_UPDATE", {"role": {"id": "8"}})
+        await setup.publish("CHANNEL_UPDATE", {"id": "9"})
         setup.peers.gate.set()
-    assert await setup.names() == ["new", "new", "new"]
+    assert await setup.names() == ["new", "new", "new", "new"]
 
 
 async def test_users_are_asked_for_by_the_thousand(setup: Setup) -> None:
@@ -164,10 +181,10 @@ async def test_directory_starts_anew_when_the_bus_lost_its_history(tmp_path: Pat
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(setup.directory.follow())
         for _ in range(1000):
-            if await setup.names() == ["new", "new", "new"]:
+            if await setup.names() == ["new", "new", "new", "new"]:
                 break
             await bus.fetch([])  # a read of the log takes its time, as the subscription's does
-        assert await setup.names() == ["new", "new", "new"]
+        assert await setup.names() == ["new", "new", "new", "new"]
         assert not following.done()
         setup.directory.close()
     await bus.close()

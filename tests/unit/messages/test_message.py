@@ -16,21 +16,21 @@ from services.messages.domain.errors import (
 )
 from services.messages.domain.mentions import Mentions
 from services.messages.domain.message import Message, MessageType
+from services.messages.domain.place import Place
 
 NOW = 1_767_225_600_000
 EMBEDS = b'[{"title":"t"}]'
 ANN, BOB = 1, 2
 
-SENT = message.send(
-    message.draft("hello"), message_id=at_ms(NOW), channel_id=7, server_id=8, author_id=ANN, mentions=Mentions()
-)
+PLACE = Place(7, 8)
+SENT = message.send(message.draft("hello"), message_id=at_ms(NOW), place=PLACE, author_id=ANN, mentions=Mentions())
 NOTICE = message.pin_notice(SENT, message_id=at_ms(NOW) + 1, author_id=BOB)
 
 
 def test_send_makes_the_message_that_was_drafted() -> None:
     draft = message.draft("hi", flags=0xFFFF, tts=True, nonce="n")
     mentions = Mentions(user_ids=(3,))
-    sent = message.send(draft, message_id=9, channel_id=7, server_id=8, author_id=ANN, mentions=mentions, answered=SENT)
+    sent = message.send(draft, message_id=9, place=PLACE, author_id=ANN, mentions=mentions, answered=SENT)
     assert sent == Message(
         id=9,
         channel_id=7,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from services.common import limits
 from services.messages.domain.errors import InvalidForm
 from services.messages.domain.search import Order, Search, check_filters, check_page, parse_terms
-from services.messages.store import sqlite, sqlite_search
+from services.messages.store.sqlite import MIGRATIONS, messages
+from services.messages.store.sqlite import search as sqlite_search
 
 CHANNEL, AUTHOR = 2, 4
 
@@ -17,10 +18,10 @@ CHANNEL, AUTHOR = 2, 4
 def connection() -> Iterator[sqlite3.Connection]:
     """One message, `a needle in hay`, is indexed."""
     connection = sqlite3.connect(":memory:")
-    for script in sqlite.MIGRATIONS:
+    for script in MIGRATIONS:
         connection.executescript(script)
-    row = (CHANNEL, 1, 1, AUTHOR, 0, "a needle in hay", None, 0, 0, None, 0, 0, 0, 0)
-    connection.execute(sqlite._INSERT, row)
+    row = (CHANNEL, 1, 1, AUTHOR, 0, "a needle in hay", None, 0, 0, None, 0, 0, 0, 0, 0, None)
+    connection.execute(messages._INSERT, row)
     sqlite_search.note(connection, CHANNEL, 1)
     sqlite_search.index(connection, 10)
     yield connection

@@ -4,13 +4,13 @@ import sqlite3
 
 import pytest
 
-from services.messages.store import sqlite
+from services.messages.store.sqlite import MIGRATIONS, messages
 
 
 @pytest.fixture
 def connection() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
-    for script in sqlite.MIGRATIONS:
+    for script in MIGRATIONS:
         connection.executescript(script)
     return connection
 
@@ -18,11 +18,11 @@ def connection() -> sqlite3.Connection:
 @pytest.mark.parametrize(
     ("query", "step"),
     [
-        (sqlite._OLDER, "SEARCH messages USING PRIMARY KEY (channel_id=? AND id<?)"),
-        (sqlite._NEWER, "SEARCH messages USING PRIMARY KEY (channel_id=? AND id>?)"),
-        (sqlite._PINS, "SEARCH messages USING INDEX pins (channel_id=? AND pinned_at_ms>? AND pinned_at_ms<?)"),
-        (sqlite._COUNT_PINS, "SEARCH messages USING COVERING INDEX pins (channel_id=? AND pinned_at_ms>?)"),
-        (sqlite._FORGET_NONCES, "SEARCH nonces USING COVERING INDEX nonces_by_age (message_id<?)"),
+        (messages._OLDER, "SEARCH messages USING PRIMARY KEY (channel_id=? AND id<?)"),
+        (messages._NEWER, "SEARCH messages USING PRIMARY KEY (channel_id=? AND id>?)"),
+        (messages._PINS, "SEARCH messages USING INDEX pins (channel_id=? AND pinned_at_ms>? AND pinned_at_ms<?)"),
+        (messages._COUNT_PINS, "SEARCH messages USING COVERING INDEX pins (channel_id=? AND pinned_at_ms>?)"),
+        (messages._FORGET_NONCES, "SEARCH nonces USING COVERING INDEX nonces_by_age (message_id<?)"),
     ],
 )
 def test_query_is_one_range_of_a_tree(connection: sqlite3.Connection, query: str, step: str) -> None:

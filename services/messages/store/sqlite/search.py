@@ -12,42 +12,46 @@ https://www.sqlite.org/fts5.html
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-import msgspec
-
 from services.common import limits
-from services.messages.domain.search import Order, Search
-
-SEARCH_DDL: Final = """
-    CREATE VIRTUAL TABLE search_index USING fts5(
-        content, scope, channel_id UNINDEXED, tokenize = 'unicode61 remove_diacritics 2'
-    );
-    -- `place` rises, but begins again when all notes were taken.
-    CREATE TABLE unindexed (
-        place INTEGER PRIMARY KEY,
-        channel_id INTEGER NOT NULL,
-        message_id INTEGER NOT NULL
-    );
-    INSERT INTO unindexed (channel_id, message_id) SELECT channel_id, id FROM messages WHERE content <> '' ORDER BY id;
-"""
+from services.common.snowflake import MAX_SNOWFLAKE
+from services.messages.domain.message import Message, MessageType
+from services.messages.domain.search import Has, Order, Search
+from services.messages.store.sqlite.rows import as_json
 
 _NOTE: Final = "INSERT INTO unindexed (channel_id, message_id) VALUES (?, ?)"
 _NOTE_MANY: Final = "INSERT INTO unindexed (channel_id, message_id) SELECT ?, value FROM json_each(?)"
 _LAST_NOTE: Final = "SELECT max(place) FROM unindexed"
 _OLDEST_NOTES: Final = "SELECT count(*), max(place) FROM (SELECT place FROM unindexed ORDER BY place LIMIT ?)"
-_LEAVE: Final = """
+# What somebody said or showed; a notice of Beep's own is nobody's words.
+_SEARCHABLE: Final = f"type <> {int(MessageType.PINNED)}"
+_LEAVE: Final = f"""
     DELETE FROM search_index WHERE rowid IN (
         SELECT message_id FROM unindexed AS note WHERE place <= ? AND NOT EXISTS (
-            SELECT 1 FROM messages WHERE channel_id = note.channel_id AND id = note.message_id AND content <> ''
+            SELECT 1 FROM messages WHERE channel_id = note.channel_id AND id = note.message_id AND {_SEARCHABLE}
         )
     )
 """
-_ENTER: Final = """
+# Everything that a search may ask for beside words is a term as well. A thread's messages are its channel's too.
+_SCOPE: Final = """
+    'c' || channel_id || ' a' || author_id
+    || iif(parent_id, ' c' || parent_id, '')
+    || iif(pinned_at_ms, ' pinned', '')
+    || iif(embeds IS NULL, '', ' embed')
+    || iif(content LIKE '%http://%' OR content LIKE '%https://%', ' link', '')
+    || iif(attachments IS NULL, '', ' file' || iif(EXISTS (
+        SELECT 1 FROM json_each(CAST(attachments AS TEXT)) WHERE value ->> 'content_type' LIKE 'image/%'
+    ), ' image', ''))
+    || iif(mentions IS NULL, '', coalesce((
+        SELECT group_concat(' m' || value, '') FROM json_each(CAST(mentions AS TEXT), '$.user_ids')
+    ), ''))
+"""
+_ENTER: Final = f"""
     INSERT OR REPLACE INTO search_index (rowid, content, scope, channel_id)
-    SELECT id, content, 'c' || channel_id || ' a' || author_id, channel_id FROM messages
-    WHERE (channel_id, id) IN (SELECT channel_id, message_id FROM unindexed WHERE place <= ?) AND content <> ''
+    SELECT id, content, {_SCOPE}, channel_id FROM messages
+    WHERE (channel_id, id) IN (SELECT channel_id, message_id FROM unindexed WHERE place <= ?) AND {_SEARCHABLE}
 """
 _TAKE_NOTES: Final = "DELETE FROM unindexed WHERE place <= ?"
 
@@ -65,7 +69,11 @@ _PAGES: Final = {
     """,
 }
 
-_encode: Final = msgspec.json.Encoder().encode
+_WRITTEN_BY: Final = f"SELECT channel_id, rowid {_MATCHES} ORDER BY rowid"
+
+
+def is_searchable(message: Message) -> bool:
+    return message.type is not MessageType.PINNED
 
 
 def note(conn: sqlite3.Connection, channel_id: int, message_id: int) -> None:
@@ -74,7 +82,7 @@ def note(conn: sqlite3.Connection, channel_id: int, message_id: int) -> None:
 
 
 def note_many(conn: sqlite3.Connection, channel_id: int, message_ids: Collection[int]) -> None:
-    conn.execute(_NOTE_MANY, (channel_id, _encode(list(message_ids)).decode()))
+    conn.execute(_NOTE_MANY, (channel_id, as_json(message_ids)))
 
 
 def last_note(conn: sqlite3.Connection) -> int:
@@ -104,15 +112,30 @@ def find(conn: sqlite3.Connection, search: Search) -> tuple[int, list[tuple[int,
     return total, conn.execute(_PAGES[search.order], (*matching, search.limit, search.offset)).fetchall()
 
 
+def written_by(conn: sqlite3.Connection, author_id: int, since: int) -> Iterator[tuple[int, int]]:
+    """(channel id, message id) of everything by this author from `since` on, the oldest first."""
+    return conn.execute(_WRITTEN_BY, (f"scope : a{author_id}", since - 1, MAX_SNOWFLAKE))
+
+
 def _expression(search: Search) -> str:
     """The search in FTS5's language. Whatever was typed is between quotes there, where nothing has a meaning."""
     parts = [f"scope : ({_any_of('c', search.channel_ids)})"]
     if search.author_ids:
         parts.append(f"scope : ({_any_of('a', search.author_ids)})")
+    if search.mentioned_ids:
+        parts.append(f"scope : ({_any_of('m', search.mentioned_ids)})")
+    parts += [f"scope : {has.value}" for has in sorted(search.has, key=_by_value)]
+    if search.pinned:
+        parts.append("scope : pinned")
     if search.terms:
         # Side by side, not joined by AND: so FTS5 ignores a term in which it finds nothing to look up.
         parts.append(f"content : ({' '.join(map(_quoted, search.terms))})")
-    return " AND ".join(parts)
+    wanted = " AND ".join(parts)
+    return f"({wanted}) NOT scope : pinned" if search.pinned is False else wanted
+
+
+def _by_value(has: Has) -> str:
+    return has.value
 
 
 def _any_of(kind: str, ids: Iterable[int]) -> str:
