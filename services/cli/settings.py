@@ -31,7 +31,7 @@ class ServiceSettings:
             return cls(
                 UsersSettings.from_environment(environment, public_url=url),
                 ServersSettings.from_environment(environment),
-                MessagesSettings.from_environment(environment),
+                MessagesSettings.from_environment(environment, public_url=url),
                 WebhooksSettings.from_environment(environment),
                 GatewaySettings.from_environment(environment, public_url=gateway_url),
                 # Bound already: where it listens is the listener's affair.
