@@ -15,13 +15,16 @@ from services.rest.exceptions import handlers
 from services.rest.request import EDGE, ApiRequest, Edge
 from services.rest.routes import (
     applications,
+    audit_log,
     auth,
+    bans,
     bots,
     channels,
     directory,
     files,
     gateway,
     health,
+    invitations,
     invites,
     landing,
     members,
@@ -41,6 +44,8 @@ from services.rest.routes import (
 
 DISCORD: Sequence[HTTPRouteHandler] = [
     *applications.ROUTES,
+    *audit_log.ROUTES,
+    *bans.ROUTES,
     *channels.ROUTES,
     *gateway.ROUTES,
     *invites.ROUTES,
@@ -57,7 +62,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *users.ROUTES,
     *webhooks.ROUTES,
 ]
-BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES]
+BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
 UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
 
