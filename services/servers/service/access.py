@@ -18,11 +18,15 @@ _OF_A_MEMBER: Final = frozenset({authz_pb.OUTCOME_ALLOWED, authz_pb.OUTCOME_DENI
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The caller is a member and was allowed. `permissions`: which they hold of the bits that were asked about."""
+    """The caller is a member and was allowed. `permissions`: which they hold of the bits that were asked about.
+
+    `in_thread`: it was a thread that was asked about.
+    """
 
     user_id: int
     server_id: int
     permissions: int
+    in_thread: bool = False
 
     def actor(self, member: Member) -> Actor:
         return Actor(self.user_id, member.role_ids, self.permissions)
@@ -92,4 +96,4 @@ def _grant(user_id: int, answer: authz_pb.AuthorizeResponse, required: int, any_
         raise MissingPermissions(missing=answer.missing, decision_id=answer.decision_id)
     if any_of and not answer.granted & any_of:
         raise MissingPermissions(missing=any_of, decision_id=answer.decision_id)
-    return Grant(user_id, answer.server_id, answer.granted | required)
+    return Grant(user_id, answer.server_id, answer.granted | required, answer.parent_channel_id != 0)

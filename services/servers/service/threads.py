@@ -12,7 +12,7 @@ from services.common.permissions import Permission
 from services.servers import render
 from services.servers.domain import thread as thread_rules
 from services.servers.domain.change import Change
-from services.servers.domain.errors import MissingPermissions, UnknownChannel, UnknownServer
+from services.servers.domain.errors import MissingPermissions, UnknownChannel, UnknownServer, WrongChannelType
 from services.servers.domain.state import Thread
 from services.servers.domain.thread import EDITS, ThreadEdit
 from services.servers.service.access import Access
@@ -34,6 +34,8 @@ class ThreadsService(ThreadsServiceServicer):
 
     async def CreateThread(self, request: pb.CreateThreadRequest, context: object) -> pb.CreateThreadResponse:
         grant = await self._access.in_channel(request.channel_id, Permission.CREATE_PUBLIC_THREADS)
+        if grant.in_thread:
+            raise WrongChannelType
         key = idempotency_key(grant.user_id, f"CreateThread {request.channel_id}", request.idempotency_key)
         thread_id = request.message_id or self._changes.next_id()
         form = ThreadEdit(

@@ -14,6 +14,7 @@ from beep.servers.v1 import (
     members_service_pb2_grpc,
     roles_service_pb2_grpc,
     servers_service_pb2_grpc,
+    threads_service_pb2_grpc,
 )
 from beep.users.v1 import (
     accounts_service_pb2_grpc,
@@ -44,6 +45,7 @@ _SERVICES = {
         (members_service_pb2_grpc, "MembersService"),
         (roles_service_pb2_grpc, "RolesService"),
         (servers_service_pb2_grpc, "ServersService"),
+        (threads_service_pb2_grpc, "ThreadsService"),
     ],
     "messages": [(messages_service_pb2_grpc, "MessagesService")],
     "gateway": [(typing_service_pb2_grpc, "TypingService")],
