@@ -24,6 +24,7 @@ THREAD_ARCHIVED: Final[Refusal] = (400, 50083)
 THREAD_EXISTS: Final[Refusal] = (400, 160004)
 INVALID_FORM: Final[Refusal] = (400, 50035)
 NOT_AUTHOR: Final[Refusal] = (403, 50005)
+BANNED: Final[Refusal] = (403, 40007)
 OWNER_CANNOT_LEAVE: Final[Refusal] = (400, 50055)
 MISSING_ACCESS: Final[Refusal] = (403, 50001)
 """A member who may not view the channel."""

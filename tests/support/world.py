@@ -129,9 +129,9 @@ class World:
         assert self.server_id not in json.dumps(session.dispatches)
 
 
-async def assert_hidden(who: Api, method: str, path: str, body: Any = None) -> None:
+async def assert_hidden(who: Api, method: str, path: str, body: Any = None, **options: Any) -> None:
     """To `who` it looks as if nothing that the path names existed."""
-    there = await who.call(method, path, body)
-    nowhere = await who.call(method, _ID.sub(NOBODYS_ID, path), body)
+    there = await who.call(method, path, body, **options)
+    nowhere = await who.call(method, _ID.sub(NOBODYS_ID, path), body, **options)
     assert nowhere.status_code == 404, nowhere.text
     assert (there.status_code, there.json()) == (nowhere.status_code, nowhere.json()), f"{method} {path}"

@@ -1,0 +1,129 @@
+"""The rows of servers: settings, channels, roles, members, invitations, bans, webhooks, the audit log."""
+
+from typing import Final
+
+from services.common.permissions import Permission as P
+from tests.support.matrix.rows import BEEP, Row
+from tests.support.matrix.rules import (
+    ALLOWED,
+    HIDDEN,
+    InChannel,
+    InServer,
+    Open,
+    Other,
+    OwnerOnly,
+    SignedIn,
+    Verdict,
+)
+from tests.support.matrix.subjects import Standing, Subject
+from tests.support.refusals import BANNED as BANNED_HERE
+from tests.support.refusals import MISSING_PERMISSIONS, OWNER_CANNOT_LEAVE
+
+SERVER = "/guilds/{server_id}"
+CHANNEL = "/channels/{channel_id}"
+MEMBER = f"{SERVER}/members/{{user_id}}"
+ROLE = f"{SERVER}/roles/{{role_id}}"
+BAN = f"{SERVER}/bans/{{user_id}}"
+OVERWRITE = f"{CHANNEL}/permissions/{{target_id}}"
+INVITATIONS = f"{BEEP}/servers/{{server_id}}/invitations"
+WEBHOOK = "/webhooks/{webhook_id}"
+
+MEMBERS: Final = InServer()
+GIVES_ROLES: Final = InServer(P.MANAGE_ROLES | P.ASSIGN_ROLES)
+KEEPS_CHANNELS: Final = InChannel(P.MANAGE_CHANNELS)
+KEEPS_OVERWRITES: Final = InChannel(P.MANAGE_CHANNELS | P.MANAGE_ROLES)
+KEEPS_WEBHOOKS: Final = InChannel(P.MANAGE_WEBHOOKS)
+BANS: Final = InServer(P.BAN_MEMBERS)
+SERVER_ID, CHANNEL_ID = frozenset({"server_id"}), frozenset({"channel_id"})
+A_MEMBER: Final = {"user_id": "a member"}
+BANNED: Final = {"user_id": "somebody banned"}
+
+
+def _leaves(subject: Subject) -> Verdict:
+    if not subject.standing.is_inside:
+        return HIDDEN
+    return OWNER_CANNOT_LEAVE if subject.standing is Standing.OWNER else ALLOWED
+
+
+def _comes_in(subject: Subject) -> Verdict:
+    """By an invitation: everybody but who is banned, and who is told so."""
+    return BANNED_HERE if subject.standing is Standing.BANNED else ALLOWED
+
+
+def _revokes_invite(subject: Subject) -> Verdict:
+    """Whoever manages the server or the channel."""
+    if not subject.standing.is_inside:
+        return HIDDEN
+    return ALLOWED if subject.rights & (P.MANAGE_GUILD | P.MANAGE_CHANNELS) else MISSING_PERMISSIONS
+
+
+ROWS: Final = (
+    # The server itself.
+    Row("POST /guilds", SignedIn(), {"name": "Another"}),
+    Row(f"GET {SERVER}", MEMBERS),
+    Row(f"GET {SERVER}/preview", MEMBERS),
+    Row(f"PATCH {SERVER}", InServer(P.MANAGE_GUILD), {"name": "Renamed"}),
+    Row(f"PATCH {SERVER}", OwnerOnly(), {"owner_id": "{user_id}"}, note="hand over", fresh=SERVER_ID),
+    Row(f"DELETE {SERVER}", InServer(P.MANAGE_GUILD), fresh=SERVER_ID),
+    Row("GET /users/@me/guilds", SignedIn()),
+    Row("DELETE /users/@me/guilds/{server_id}", Other(_leaves), fresh=SERVER_ID),
+    Row("GET /users/@me/guilds/{server_id}/member", MEMBERS),
+    Row(f"GET {BEEP}/servers/public", SignedIn()),
+    Row(f"GET {SERVER}/audit-logs", InServer(P.VIEW_AUDIT_LOG)),
+    # Channels.
+    Row(f"GET {SERVER}/channels", MEMBERS),
+    Row(f"POST {SERVER}/channels", InServer(P.MANAGE_CHANNELS), {"name": "new"}, fresh=SERVER_ID),
+    Row(f"PATCH {SERVER}/channels", InServer(P.MANAGE_CHANNELS), [{"id": "{channel_id}", "position": 3}]),
+    Row(f"GET {CHANNEL}", InChannel(bare=True)),
+    Row(f"PATCH {CHANNEL}", KEEPS_CHANNELS, {"topic": "changed"}),
+    Row(f"DELETE {CHANNEL}", KEEPS_CHANNELS, fresh=CHANNEL_ID),
+    Row(f"PUT {OVERWRITE}", KEEPS_OVERWRITES, {"type": 1, "deny": "0"}),
+    Row(f"DELETE {OVERWRITE}", KEEPS_OVERWRITES, things={"target_id": "overwrite"}),
+    # Roles.
+    Row(f"GET {SERVER}/roles", MEMBERS),
+    Row(f"GET {ROLE}", MEMBERS),
+    Row(f"POST {SERVER}/roles", InServer(P.MANAGE_ROLES), {"name": "new", "permissions": "0"}),
+    Row(f"PATCH {SERVER}/roles", InServer(P.MANAGE_ROLES), [{"id": "{role_id}", "position": 1}]),
+    Row(f"PATCH {ROLE}", InServer(P.MANAGE_ROLES), {"name": "renamed"}),
+    Row(f"DELETE {ROLE}", InServer(P.MANAGE_ROLES)),
+    # Members.
+    Row(f"GET {SERVER}/members", MEMBERS),
+    Row(f"GET {SERVER}/members/search", MEMBERS, query="?query=ma"),
+    Row(f"GET {MEMBER}", MEMBERS),
+    Row(f"PUT {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
+    Row(f"DELETE {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
+    Row(f"PATCH {MEMBER}", GIVES_ROLES, {"roles": ["{role_id}"]}, note="roles"),
+    Row(f"PATCH {MEMBER}", InServer(P.MANAGE_NICKNAMES), {"nick": "renamed"}, note="nickname"),
+    Row(f"PATCH {MEMBER}", InServer(P.MODERATE_MEMBERS), {"communication_disabled_until": None}, note="mute"),
+    Row(f"PATCH {SERVER}/members/@me", InServer(P.CHANGE_NICKNAME), {"nick": "renamed"}),
+    Row(f"DELETE {MEMBER}", InServer(P.KICK_MEMBERS), things=A_MEMBER),
+    Row(f"PUT {BEEP}/servers/{{server_id}}/bots/{{bot_id}}", InServer(P.MANAGE_GUILD), {}),
+    # Bans.
+    Row(f"GET {SERVER}/bans", BANS),
+    Row(f"GET {BAN}", BANS, things=BANNED),
+    Row(f"PUT {BAN}", BANS, {}, things=A_MEMBER),
+    Row(f"PUT {BAN}", BANS, {"delete_message_seconds": 60}, note="with messages", things=A_MEMBER),
+    Row(f"DELETE {BAN}", BANS, things=BANNED),
+    Row(f"POST {SERVER}/bulk-ban", BANS, {"user_ids": ["{user_id}"]}, things=A_MEMBER),
+    # Invitations by link.
+    Row(f"GET {SERVER}/invites", InServer(P.CREATE_INSTANT_INVITE | P.MANAGE_GUILD)),
+    Row(f"GET {CHANNEL}/invites", InChannel(P.CREATE_INSTANT_INVITE | P.MANAGE_CHANNELS)),
+    Row(f"POST {CHANNEL}/invites", InChannel(P.CREATE_INSTANT_INVITE), {}),
+    Row("GET /invites/{code}", SignedIn()),
+    Row("POST /invites/{code}", Other(_comes_in), {}),
+    Row("DELETE /invites/{code}", Other(_revokes_invite, P.MANAGE_GUILD | P.MANAGE_CHANNELS)),
+    # Invitations by name.
+    Row(f"POST {INVITATIONS}", InServer(P.CREATE_INSTANT_INVITE), {"user_id": "{guest_id}"}),
+    Row(f"GET {INVITATIONS}", InServer(P.CREATE_INSTANT_INVITE | P.MANAGE_GUILD)),
+    Row(f"DELETE {INVITATIONS}/{{invitation_id}}", InServer(P.MANAGE_GUILD)),
+    # Webhooks.
+    Row(f"POST {CHANNEL}/webhooks", KEEPS_WEBHOOKS, {"name": "new"}, fresh=CHANNEL_ID),
+    Row(f"GET {CHANNEL}/webhooks", KEEPS_WEBHOOKS),
+    Row(f"GET {SERVER}/webhooks", InServer(P.MANAGE_WEBHOOKS)),
+    Row(f"GET {WEBHOOK}", KEEPS_WEBHOOKS, fresh=CHANNEL_ID),
+    Row(f"PATCH {WEBHOOK}", KEEPS_WEBHOOKS, {"name": "renamed"}, fresh=CHANNEL_ID),
+    Row(f"DELETE {WEBHOOK}", KEEPS_WEBHOOKS, fresh=CHANNEL_ID),
+    Row(f"GET {WEBHOOK}/{{webhook_token}}", Open(), fresh=CHANNEL_ID),
+    Row(f"PATCH {WEBHOOK}/{{webhook_token}}", Open(), {"name": "renamed"}, fresh=CHANNEL_ID),
+    Row(f"DELETE {WEBHOOK}/{{webhook_token}}", Open(), fresh=CHANNEL_ID),
+)
