@@ -14,7 +14,6 @@ from beep.users.v1.tokens_service_pb2 import AuthenticateResponse
 from beep.users.v1.user_pb2 import Account
 from beep.users.v1.users_service_pb2 import GetAccountRequest
 from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.errors import BeepError
 from services.common.rpc import acting_as
 from services.gateway.domain.frames import Dispatch
 from services.gateway.domain.replay import NOT_REPLAYABLE
@@ -126,10 +125,7 @@ class ReadyWriter:
     ) -> dict[int, ReadStateMessage]:
         scopes = [_scope(server_id, user_id, server) for server_id, server in seen.items() if server is not None]
         scopes.append(ReadStateScope(channel_ids=[channel.id for channel in personal.private_channels]))
-        try:
-            answer = await self._stubs.read_states.ListReadStates(ListReadStatesRequest(user_id=user_id, scopes=scopes))
-        except BeepError:  # INTERIM
-            return {}
+        answer = await self._stubs.read_states.ListReadStates(ListReadStatesRequest(user_id=user_id, scopes=scopes))
         return {state.channel_id: state for state in answer.read_states}
 
 
