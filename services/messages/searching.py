@@ -33,8 +33,8 @@ async def permitted(
 
     Raises:
         InvalidForm: it is not one.
-        NotFound: UNKNOWN_SERVER; UNKNOWN_CHANNEL: a channel that is named is not one of the server's, or is a private
-            one of others.
+        NotFound: UNKNOWN_SERVER; UNKNOWN_CHANNEL: a channel that is named is not one of the server's, or not for this
+            user to know.
         PermissionDenied: a channel that is named may not be read, or none of the server's.
     """
     terms = search.parse_terms(request.content)
@@ -42,11 +42,9 @@ async def permitted(
     named, author_ids = frozenset(request.channel_ids), frozenset(request.author_ids)
     mentioned_ids = frozenset(request.mentioned_user_ids)
     search.check_filters(named, author_ids, mentioned_ids)
-    if request.private_channel_id:
-        decision = await authorizer.require(user_id, request.private_channel_id, READS)
-        if decision.server_id:
-            raise NotFound("UNKNOWN_CHANNEL", "Unknown channel.")
-        readable = frozenset({request.private_channel_id})
+    if request.in_channel_id:
+        await authorizer.require(user_id, request.in_channel_id, READS)
+        readable = frozenset({request.in_channel_id})
     else:
         readable = await _readable(named, request.server_id, user_id, authorizer, channels)
     if terms is None:

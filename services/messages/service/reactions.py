@@ -61,7 +61,7 @@ class ReactionsService(ReactionsServiceServicer):
     async def RemoveReaction(self, request: pb.RemoveReactionRequest, context: Any) -> pb.RemoveReactionResponse:
         user_id = current_user_id()
         whose = request.user_id or user_id
-        needed = _READS if whose == user_id else _READS | Permission.MANAGE_MESSAGES
+        needed = _READS if whose == user_id else Permission.MANAGE_MESSAGES
         decision = await self._authorizer.require(user_id, request.channel_id, needed)
         emoji = normalise(request.emoji)
         await self._find(request.channel_id, request.message_id)
@@ -71,9 +71,7 @@ class ReactionsService(ReactionsServiceServicer):
         return pb.RemoveReactionResponse()
 
     async def ClearReactions(self, request: pb.ClearReactionsRequest, context: Any) -> pb.ClearReactionsResponse:
-        decision = await self._authorizer.require(
-            current_user_id(), request.channel_id, _READS | Permission.MANAGE_MESSAGES
-        )
+        decision = await self._authorizer.require(current_user_id(), request.channel_id, Permission.MANAGE_MESSAGES)
         emoji = normalise(request.emoji) if request.emoji else ""
         await self._find(request.channel_id, request.message_id)
         place = place_of(request.channel_id, decision)

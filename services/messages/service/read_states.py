@@ -7,6 +7,7 @@ from beep.messages.v1 import read_states_service_pb2 as pb
 from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceServicer
 from services.common.auth import PrincipalKind, current_principal, current_user_id, require_service
 from services.common.errors import PermissionDenied
+from services.common.permissions import Permission
 from services.common.snowflake import at_ms
 from services.messages.authorizer import Authorizer
 from services.messages.domain.read_state import ReadState, Scope
@@ -24,7 +25,7 @@ class ReadStatesService(ReadStatesServiceServicer):
         user_id = current_user_id()
         if current_principal().kind is PrincipalKind.BOT:
             raise PermissionDenied("PERSON_REQUIRED", "A bot reads nothing.")
-        decision = await self._authorizer.require(user_id, request.channel_id)
+        decision = await self._authorizer.require(user_id, request.channel_id, Permission.READ_MESSAGE_HISTORY)
         state = await self._store.acknowledge(
             user_id,
             request.channel_id,

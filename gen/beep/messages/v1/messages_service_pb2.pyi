@@ -541,7 +541,7 @@ class SearchMessagesRequest(_message.Message):
     HAS_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
     MENTIONED_USER_IDS_FIELD_NUMBER: _builtins.int
-    PRIVATE_CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    IN_CHANNEL_ID_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
     content: _builtins.str
     """Words that must all occur; "words in quotes" must follow each other. Empty: any message with text."""
@@ -555,8 +555,8 @@ class SearchMessagesRequest(_message.Message):
     """At most 9975."""
     order: Global___SearchOrder.ValueType
     pinned: _builtins.bool
-    private_channel_id: _builtins.int
-    """One private channel, instead of a server."""
+    in_channel_id: _builtins.int
+    """One channel, thread or private channel, instead of a server."""
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Empty: every channel that the caller may read."""
@@ -588,11 +588,11 @@ class SearchMessagesRequest(_message.Message):
         has: _abc.Iterable[Global___SearchHas.ValueType] | None = ...,
         pinned: _builtins.bool | None = ...,
         mentioned_user_ids: _abc.Iterable[_builtins.int] | None = ...,
-        private_channel_id: _builtins.int = ...,
+        in_channel_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "pinned", b"pinned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "after", b"after", "author_ids", b"author_ids", "before", b"before", "channel_ids", b"channel_ids", "content", b"content", "has", b"has", "limit", b"limit", "mentioned_user_ids", b"mentioned_user_ids", "offset", b"offset", "order", b"order", "pinned", b"pinned", "private_channel_id", b"private_channel_id", "server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "after", b"after", "author_ids", b"author_ids", "before", b"before", "channel_ids", b"channel_ids", "content", b"content", "has", b"has", "in_channel_id", b"in_channel_id", "limit", b"limit", "mentioned_user_ids", b"mentioned_user_ids", "offset", b"offset", "order", b"order", "pinned", b"pinned", "server_id", b"server_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pinned: _TypeAlias = _typing.Literal["pinned"]  # noqa: Y015
     _WhichOneofArgType__pinned: _TypeAlias = _typing.Literal["_pinned", b"_pinned"]  # noqa: Y015
