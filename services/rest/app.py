@@ -26,13 +26,14 @@ from services.rest.routes import (
     health,
     invitations,
     invites,
-    landing,
     members,
     messages,
     overwrites,
     pictures,
     pins,
     private_channels,
+    reactions,
+    read_states,
     relationships,
     roles,
     search,
@@ -40,6 +41,7 @@ from services.rest.routes import (
     threads,
     typing,
     users,
+    web,
     webhooks,
 )
 
@@ -55,6 +57,8 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *overwrites.ROUTES,
     *pins.ROUTES,
     *private_channels.ROUTES,
+    *reactions.ROUTES,
+    *read_states.ROUTES,
     *relationships.ROUTES,
     *roles.ROUTES,
     *search.ROUTES,
@@ -66,7 +70,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
 ]
 BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
-UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
+UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *web.ROUTES]
 
 DISCORD_PREFIX: Final = "/api/v10"
 BEEP_PREFIX: Final = "/api/beep/v1"

@@ -70,6 +70,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "UNKNOWN_OVERWRITE": Row(404, 10009, "Unknown permission overwrite"),
     "UNKNOWN_ROLE": Row(404, 10011, "Unknown Role"),
     "UNKNOWN_USER": Row(404, 10013, "Unknown User"),
+    "UNKNOWN_EMOJI": Row(404, 10014, "Unknown Emoji"),
     "UNKNOWN_WEBHOOK": Row(404, 10015, "Unknown Webhook"),
     "USER_NOT_FOUND": Row(404, 10013, "Unknown User"),
     "UNKNOWN_USERNAME": Row(404, 80004, "No users with DiscordTag exist"),
@@ -105,12 +106,15 @@ TABLE: Final[Mapping[str, Row]] = {
     "MAX_BLOCKS": Row(400, 0),
     "MAX_GROUPS": Row(400, 0),
     "MAX_SERVERS": Row(400, 30001, "Maximum number of guilds reached"),
+    "MAX_REACTIONS": Row(400, 30010, "Maximum number of reactions reached"),
     "MAX_PINS": Row(400, 30003, "Maximum number of pins reached for the channel"),
     "MAX_WEBHOOKS": Row(400, 30007, "Maximum number of webhooks reached"),
     "MAX_ROLES": Row(400, 30005, "Maximum number of guild roles reached"),
     "MAX_CHANNELS": Row(400, 30013, "Maximum number of guild channels reached"),
     "MAX_INVITATIONS": Row(400, 30016, "Maximum number of invites reached"),
     "MAX_INVITES": Row(400, 30016, "Maximum number of invites reached"),
+    # The limit of a place, not of the caller.
+    "SLOW_MODE": Row(429, 20016, "This action cannot be performed due to slowmode rate limit"),
 }
 
 # For reasons without a row of their own. What is inside is not told outside, so these say no more than HTTP does.
@@ -143,7 +147,10 @@ def answer(error: BeepError) -> Answer:
     if "missing" in error.metadata:
         body["missing_permissions"] = error.metadata["missing"]
     if row.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return rate_limited(_seconds(error.metadata.get("retry_after")), scope="shared")
+        limited = rate_limited(_seconds(error.metadata.get("retry_after")), scope="shared")
+        if row.code:
+            limited.body.update(body)
+        return limited
     if row.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Answer(row.status, body, {"Retry-After": str(RETRY_AFTER_SECONDS)})
     return Answer(row.status, body)

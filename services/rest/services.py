@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceStub
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceStub
+from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceStub
 from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceStub
 from beep.servers.v1.bans_service_pb2_grpc import BansServiceStub
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceAsyncStub
     from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
+    from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceAsyncStub
+    from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceAsyncStub
     from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceAsyncStub
     from beep.servers.v1.bans_service_pb2_grpc import BansServiceAsyncStub
     from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
@@ -72,6 +76,8 @@ class Services:
     bans: "BansServiceAsyncStub"
     audit_log: "AuditLogServiceAsyncStub"
     messages: "MessagesServiceAsyncStub"
+    reactions: "ReactionsServiceAsyncStub"
+    read_states: "ReadStatesServiceAsyncStub"
     typing: "TypingServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
 
@@ -96,6 +102,8 @@ class Services:
             bans=BansServiceStub(servers),
             audit_log=AuditLogServiceStub(servers),
             messages=MessagesServiceStub(peers[MESSAGES]),
+            reactions=ReactionsServiceStub(peers[MESSAGES]),
+            read_states=ReadStatesServiceStub(peers[MESSAGES]),
             typing=TypingServiceStub(peers[GATEWAY]),
             webhooks=WebhooksServiceStub(peers[WEBHOOKS]),
         )

@@ -22,6 +22,7 @@ from services.common.errors import FieldViolation, NotFound
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
 from services.rest.fields import AutoArchive, ChannelName, PathId, Position, SlowMode, Snowflake, given, or_empty
+from services.rest.last_messages import fill_in_last_messages
 from services.rest.request import ApiRequest
 from services.rest.routes import private_channels
 from services.rest.routes.overwrites import OverwritesIn, overwrites
@@ -98,6 +99,7 @@ async def list_channels(request: ApiRequest, server_id: PathId) -> list[ChannelO
     answer = await request.services.channels.ListChannels(
         ListChannelsRequest(server_id=server_id), metadata=request.to_servers
     )
+    await fill_in_last_messages(request, answer.channels)
     return [channel_object(channel) for channel in answer.channels]
 
 
@@ -122,6 +124,7 @@ async def get_channel(request: ApiRequest, channel_id: PathId) -> ChannelObject 
     channel = await _server_channel(request, channel_id)
     if channel is None:
         return await private_channels.get_private_channel(request, channel_id)
+    await fill_in_last_messages(request, [channel])
     return thread_object(channel) if channel.HasField("thread") else channel_object(channel)
 
 
@@ -150,6 +153,7 @@ async def _update_thread(request: ApiRequest, thread_id: int, data: ChannelUpdat
         ),
         metadata=request.to_servers,
     )
+    await fill_in_last_messages(request, [answer.thread])
     return thread_object(answer.thread)
 
 
@@ -170,6 +174,7 @@ async def _update_server_channel(request: ApiRequest, channel_id: int, data: Cha
         ),
         metadata=request.to_servers,
     )
+    await fill_in_last_messages(request, [answer.channel])
     return channel_object(answer.channel)
 
 

@@ -3,7 +3,6 @@
 What is done to one by its id alone (`/channels/{id}`) is in `channels`, with those of servers.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ from litestar import delete, get, post, put
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from beep.messages.v1.messages_service_pb2 import ListLastMessagesRequest
 from beep.users.v1.private_channels_service_pb2 import (
     AddRecipientRequest,
     ClosePrivateChannelRequest,
@@ -22,17 +20,15 @@ from beep.users.v1.private_channels_service_pb2 import (
     UpdatePrivateChannelRequest,
 )
 from services.common import limits
-from services.common.errors import DeadlineExceeded, Internal, Unavailable
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, Snowflake
+from services.rest.last_messages import last_messages
 from services.rest.request import ApiRequest
 from services.wire.encoding import optional_id
 from services.wire.private_channel import PrivateChannelObject, private_channel_object
 
 if TYPE_CHECKING:
     from beep.users.v1.private_channels_service_pb2 import PrivateChannel
-
-logger = logging.getLogger(__name__)
 
 
 class PrivateChannelCreate(Struct):
@@ -111,23 +107,13 @@ async def _shown(request: ApiRequest, channel: "PrivateChannel") -> PrivateChann
 
 async def _all_shown(request: ApiRequest, channels: Sequence["PrivateChannel"]) -> list[PrivateChannelObject]:
     """The caller's channels, as they see them, each with its last message."""
-    last = await _last_messages(request, [channel.id for channel in channels])
+    last = await last_messages(request, [channel.id for channel in channels])
     rendered = []
     for channel in channels:
         shown = private_channel_object(channel, request.caller.user_id)
         shown.last_message_id = optional_id(last.get(channel.id, 0))
         rendered.append(shown)
     return rendered
-
-
-async def _last_messages(request: ApiRequest, channel_ids: list[int]) -> dict[int, int]:
-    try:
-        answer = await request.services.messages.ListLastMessages(ListLastMessagesRequest(channel_ids=channel_ids))
-    except (Unavailable, DeadlineExceeded, Internal) as error:
-        # A channel can be shown and opened while nobody knows what was said in it last.
-        logger.warning("last_messages_unknown", extra={"error": error})
-        return {}
-    return {each.channel_id: each.message_id for each in answer.last_messages}
 
 
 ROUTES = [list_private_channels, open_private_channel, add_recipient, remove_recipient]
