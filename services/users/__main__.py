@@ -17,6 +17,7 @@ from beep.users.v1.accounts_service_pb2_grpc import add_AccountsServiceServicer_
 from beep.users.v1.bots_service_pb2_grpc import add_BotsServiceServicer_to_server
 from beep.users.v1.private_channels_service_pb2_grpc import add_PrivateChannelsServiceServicer_to_server
 from beep.users.v1.relationships_service_pb2_grpc import add_RelationshipsServiceServicer_to_server
+from beep.users.v1.security_service_pb2_grpc import add_SecurityServiceServicer_to_server
 from beep.users.v1.tokens_service_pb2_grpc import add_TokensServiceServicer_to_server
 from beep.users.v1.users_service_pb2_grpc import add_UsersServiceServicer_to_server
 from services.common.bus import Inbox
@@ -29,28 +30,38 @@ from services.users.config import Settings
 from services.users.domain import identity_key
 from services.users.identity.embedded import keys
 from services.users.identity.embedded import schema as identity_schema
+from services.users.identity.embedded.announcements import Announcements
 from services.users.identity.embedded.clients import registered_clients
+from services.users.identity.embedded.code_check import CodeCheck
 from services.users.identity.embedded.http import identity_router
 from services.users.identity.embedded.oauth import Rules
 from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.provider import EmbeddedIdentity
-from services.users.identity.ports import SessionEnded
+from services.users.identity.embedded.second_factor import SecretBox
+from services.users.identity.embedded.security import EmbeddedSecurity
+from services.users.identity.ports import AccountChanged, SessionEnded
 from services.users.identity.verifier import TokenVerifier
 from services.users.key_file import read_or_create
 from services.users.mail.directory import MailDirectory
 from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
+from services.users.service.account_news import AccountNews
 from services.users.service.accounts import AccountsService
 from services.users.service.bots import BotsService
+from services.users.service.deletion import Deletions
+from services.users.service.deletion_steps import DeletionSteps
 from services.users.service.groups import Groups
 from services.users.service.pairs import Pairs
 from services.users.service.private_channels import PrivateChannelsService
 from services.users.service.relationships import RelationshipsService
 from services.users.service.revocations import Revocations
+from services.users.service.security import SecurityService
+from services.users.service.sessions import Sessions
 from services.users.service.tokens import TokensService
 from services.users.service.users import UsersService
 from services.users.store import sqlite
 from services.users.store.sqlite import SqliteUserStore
+from services.users.store.sqlite_deletions import SqliteDeletionStore
 from services.users.store.sqlite_groups import SqliteGroupStore
 from services.users.store.sqlite_pairs import SqlitePairStore
 
@@ -83,19 +94,23 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         kept_ms = (settings.access_lifetime_s + settings.refresh_lifetime_s) * 1000
         revocations = Revocations(store, relay, runtime.clock, ids, kept_ms)
 
+        persons_key = read_or_create(runtime.data / config.PERSONS_KEY, lambda: secrets.token_bytes(32))
+        email_key = partial(identity_key.email_key, persons_key)
+        news = AccountNews(store, ids, email_key)
+
         directory = MailDirectory(runtime.data / config.MAIL_DIRECTORY, runtime.clock)
-        identity = await _embedded_identity(stack, runtime, settings, directory, revocations.session_ended)
+        identity, security = await _embedded_identity(
+            stack, runtime, settings, directory, revocations.session_ended, news.changed
+        )
         verifier = TokenVerifier(
             issuers=identity.issuers, audience=settings.audience, keys=identity.keys, clock=runtime.clock
         )
-
-        persons_key = read_or_create(runtime.data / config.PERSONS_KEY, lambda: secrets.token_bytes(32))
-        email_key = partial(identity_key.email_key, persons_key)
+        sessions = Sessions(identity, revocations)
 
         server = runtime.server
         server.add(add_UsersServiceServicer_to_server, UsersService(store, identity, runtime.clock, ids, email_key))
         server.add(add_AccountsServiceServicer_to_server, AccountsService(store, identity, runtime.clock))
-        tokens = TokensService(store, identity, verifier, revocations, runtime.clock, ids)
+        tokens = TokensService(store, verifier, sessions, runtime.clock, ids)
         server.add(add_TokensServiceServicer_to_server, tokens)
         bots = BotsService(store, relay, ids, secrets.token_bytes)
         server.add(add_BotsServiceServicer_to_server, bots)
@@ -106,12 +121,31 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         server.add(add_RelationshipsServiceServicer_to_server, relationships)
         private_channels = PrivateChannelsService(pair_store, group_store, store, pairs, groups, ids)
         server.add(add_PrivateChannelsServiceServicer_to_server, private_channels)
+        steps = DeletionSteps(
+            store=store,
+            identity=identity,
+            security=security,
+            sessions=sessions,
+            pairs=pairs,
+            groups=groups,
+            relay=relay,
+            peers=runtime.peers,
+            clock=runtime.clock,
+            ids=ids,
+            random_bytes=secrets.token_bytes,
+            email_key=email_key,
+        )
+        deletions = Deletions(SqliteDeletionStore(db), steps.in_order(), steps.owns_servers)
+        await stack.enter_async_context(running(deletions.run()))
+        account_security = SecurityService(store, identity, security, sessions, deletions)
+        server.add(add_SecurityServiceServicer_to_server, account_security)
+
         inbox = Inbox(INBOX, runtime.bus, db, pairs.message_came, runtime.clock)
         await stack.enter_async_context(running(inbox.run()))
 
         server.set_serving(True)
         stack.callback(server.set_serving, False)
-        routers = {config.IDENTITY_PATH: identity_router(identity)}
+        routers = {config.IDENTITY_PATH: identity_router(identity, security)}
         if is_loopback(urlsplit(settings.public_url).hostname or ""):
             routers[config.MAIL_PATH] = mail_router(directory)
         pages = Litestar(list(routers.values()), openapi_config=None, logging_config=None)
@@ -126,11 +160,17 @@ def _facts_to(authz: "AuthzServiceAsyncStub") -> Callable[[OutboxRecord], Awaita
 
 
 async def _embedded_identity(
-    stack: AsyncExitStack, runtime: Runtime, settings: Settings, directory: MailDirectory, session_ended: SessionEnded
-) -> EmbeddedIdentity:
+    stack: AsyncExitStack,
+    runtime: Runtime,
+    settings: Settings,
+    directory: MailDirectory,
+    session_ended: SessionEnded,
+    account_changed: AccountChanged,
+) -> tuple[EmbeddedIdentity, EmbeddedSecurity]:
+    clock = runtime.clock
     db = await Database.open(runtime.data / config.IDENTITY_DATABASE, identity_schema.MIGRATIONS)
     stack.push_async_callback(db.close)
-    mail = MailRelay(db, directory, runtime.clock)
+    mail = MailRelay(db, directory, clock)
     mail.start()
     stack.push_async_callback(mail.close)
     passwords = Passwords()
@@ -145,8 +185,22 @@ async def _embedded_identity(
         access_lifetime_s=settings.access_lifetime_s,
         refresh_lifetime_s=settings.refresh_lifetime_s,
     )
+    box = SecretBox(read_or_create(runtime.data / config.TOTP_KEY, lambda: secrets.token_bytes(32)))
+    codes = CodeCheck(db, box, clock)
+    announcements = Announcements(db, session_ended, clock)
     identity = EmbeddedIdentity(
-        db=db, rules=rules, passwords=passwords, mail=mail, session_ended=session_ended, clock=runtime.clock
+        db=db, rules=rules, passwords=passwords, mail=mail, codes=codes, announcements=announcements, clock=clock
+    )
+    security = EmbeddedSecurity(
+        db=db,
+        issuer=settings.issuer,
+        passwords=passwords,
+        mail=mail,
+        box=box,
+        codes=codes,
+        announcements=announcements,
+        account_changed=account_changed,
+        clock=clock,
     )
     await identity.start()
-    return identity
+    return identity, security

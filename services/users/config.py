@@ -11,6 +11,7 @@ import msgspec
 DATABASE: Final = "users.db"
 IDENTITY_DATABASE: Final = "identity.db"
 IDENTITY_KEY: Final = "keys/identity.pem"
+TOTP_KEY: Final = "keys/totp.key"
 PERSONS_KEY: Final = "keys/persons.key"
 MAIL_DIRECTORY: Final = "mail"
 IDENTITY_PATH: Final = "/identity"

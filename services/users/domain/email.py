@@ -12,7 +12,7 @@ _LOCAL: Final = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x1f\x7f]{1,64}")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def normalise_email(text: str) -> str:
+def normalise_email(text: str, *, field: str = "email") -> str:
     """The form that is stored and compared: NFKC, lower case, an internationalised domain as punycode.
 
     The local part is lower-cased though RFC 5321 allows it to be case sensitive: no provider of note treats it so, and
@@ -39,5 +39,5 @@ def normalise_email(text: str) -> str:
         and len(local) + 1 + len(domain) <= EMAIL
     )
     if not well_formed:
-        raise invalid_field("email", "EMAIL_TYPE_INVALID_EMAIL", "This is not an e-mail address.")
+        raise invalid_field(field, "EMAIL_TYPE_INVALID_EMAIL", "This is not an e-mail address.")
     return f"{local}@{domain}"

@@ -20,6 +20,48 @@ def invalid_field(field: str, code: str, message: str) -> InvalidArgument:
     return InvalidArgument("INVALID_FORM", "Invalid form body.", violations=[FieldViolation(field, code, message)])
 
 
+class WrongPassword(InvalidArgument):
+    def __init__(self) -> None:
+        super().__init__("WRONG_PASSWORD", "Password does not match.")
+
+
+class WrongCode(InvalidArgument):
+    def __init__(self) -> None:
+        super().__init__("WRONG_CODE", "The code is wrong, or was used already.")
+
+
+class CodeRequired(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("CODE_REQUIRED", "This needs a code of your authenticator.")
+
+
+class TotpIsOn(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("TOTP_IS_ON", "Two-factor authentication is on already.")
+
+
+class TotpIsOff(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("TOTP_IS_OFF", "Two-factor authentication is not on, or its setup took too long.")
+
+
+class DeadToken(InvalidArgument):
+    """Of a mail."""
+
+    def __init__(self) -> None:
+        super().__init__("DEAD_TOKEN", "This link was used already or has expired. Ask for a new one.")
+
+
+class UnknownSession(NotFound):
+    def __init__(self) -> None:
+        super().__init__("UNKNOWN_SESSION", "There is no such session.")
+
+
+class OwnsServers(FailedPrecondition):
+    def __init__(self) -> None:
+        super().__init__("OWNS_SERVERS", "You own servers: hand them over or delete them first.")
+
+
 class UnknownUser(NotFound):
     def __init__(self) -> None:
         super().__init__("UNKNOWN_USER", "There is no such user.")

@@ -9,6 +9,8 @@ from services.users.domain.errors import invalid_field
 _ALLOWED: Final = re.compile(r"[a-z0-9_.]+")
 # Names that a reader would take for the system or for a mention.
 _RESERVED: Final = frozenset({"everyone", "here", "discord", "beep", "system"})
+_DELETED: Final = "deleted_user_"
+_BASE_36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def parse_username(text: str) -> str:
@@ -26,7 +28,7 @@ def parse_username(text: str) -> str:
         )
     if ".." in username:
         raise invalid_field("username", "USERNAME_DOTS", "A username has no two full stops in a row.")
-    if username in _RESERVED:
+    if username in _RESERVED or username.startswith(_DELETED):
         raise invalid_field("username", "USERNAME_RESERVED", "This username is reserved.")
     return username
 
@@ -41,6 +43,15 @@ def parse_global_name(text: str) -> str:
     if not name.isprintable():
         raise invalid_field("global_name", "GLOBAL_NAME_CHARACTERS", "A display name has printable characters only.")
     return name
+
+
+def deleted_username(user_id: int) -> str:
+    """What a deleted user is called: nobody else can be, and it fits for every id."""
+    digits = ""
+    while user_id:
+        user_id, digit = divmod(user_id, 36)
+        digits = _BASE_36[digit] + digits
+    return _DELETED + digits
 
 
 def derive_username(preferred: str, user_id: int) -> str:

@@ -1,10 +1,12 @@
-"""Ending sessions: ours first, then the provider's (docs/adr/0006-embedded-identity-provider.md)."""
+"""Writing and publishing that sessions have ended."""
+
+from collections.abc import Collection
 
 from services.common.clock import Clock
 from services.common.outbox import Relay
 from services.common.snowflake import SnowflakeGenerator
-from services.users.events import session_revoked
-from services.users.store.ports import UserStore
+from services.users.events import account_revoked, session_revoked
+from services.users.store.ports import RevokedAccount, UserStore
 
 
 class Revocations:
@@ -23,6 +25,19 @@ class Revocations:
         record = session_revoked(self._ids.next(), user_id, sid)
         now = self._clock.now_ms()
         await self._store.revoke_session(sid, now_ms=now, until_ms=now + self._kept_ms, record=record)
+        await self._relay.published(record.id)
+
+    async def revoke_account(self, user_id: int, subject: str, *, sids: Collection[str] | None, but: str) -> None:
+        """Refuse all tokens that the subject has, but those of the session `but`, from the return on, everywhere.
+
+        `sids`: of its live sessions. Then somebody who signs in again in this very second is not refused; None: they
+        are not known, and tokens of this second are refused too, for a token says no more of its time.
+        """
+        record = account_revoked(self._ids.next(), user_id, but=but)
+        now = self._clock.now_ms()
+        second = now // 1000 - (0 if sids is None else 1)
+        revoked = RevokedAccount(subject, second, sids or (), but)
+        await self._store.revoke_account(revoked, now_ms=now, until_ms=now + self._kept_ms, record=record)
         await self._relay.published(record.id)
 
     async def session_ended(self, sid: str, subject: str) -> None:

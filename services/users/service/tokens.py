@@ -1,24 +1,19 @@
 """`TokensService`: whose token this is, and signing out."""
 
-import logging
-
 from beep.users.v1 import tokens_service_pb2
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceServicer
 from services.common.auth import PrincipalKind, current_principal, require_service
 from services.common.clock import Clock
-from services.common.errors import FailedPrecondition, InvalidArgument, Unauthenticated, Unavailable
+from services.common.errors import FailedPrecondition, InvalidArgument, Unauthenticated
 from services.common.snowflake import SnowflakeGenerator
 from services.users import render
 from services.users.domain.bot_token import looks_like_bot_token, parse_bot_token
 from services.users.domain.errors import MalformedToken
 from services.users.domain.user import User
 from services.users.domain.username import parse_global_name
-from services.users.identity.ports import IdentityProvider
 from services.users.identity.verifier import TokenVerifier, VerifiedToken
-from services.users.service.revocations import Revocations
+from services.users.service.sessions import Sessions
 from services.users.store.ports import NewPerson, UserStore
-
-logger = logging.getLogger(__name__)
 
 
 class TokensService(TokensServiceServicer):
@@ -27,16 +22,14 @@ class TokensService(TokensServiceServicer):
     def __init__(
         self,
         store: UserStore,
-        identity: IdentityProvider,
         verifier: TokenVerifier,
-        revocations: Revocations,
+        sessions: Sessions,
         clock: Clock,
         ids: SnowflakeGenerator,
     ) -> None:
         self._store = store
-        self._identity = identity
         self._verifier = verifier
-        self._revocations = revocations
+        self._sessions = sessions
         self._clock = clock
         self._ids = ids
 
@@ -60,12 +53,7 @@ class TokensService(TokensServiceServicer):
         caller = current_principal()
         if caller.kind is not PrincipalKind.USER:
             raise FailedPrecondition("NO_SESSION", "Only a person signs out; reset a bot's token instead.")
-        await self._revocations.revoke_session(caller.auth_session_id, caller.user_id)
-        try:
-            await self._identity.end_session(caller.auth_session_id)
-        except Unavailable:
-            # The session has ended: we refuse its tokens for as long as any of them could be renewed there.
-            logger.warning("sign_out_not_told_to_provider", extra={"user_id": caller.user_id})
+        await self._sessions.end(caller.auth_session_id, caller.user_id)
         return tokens_service_pb2.SignOutResponse()
 
     async def _person(self, text: str) -> tokens_service_pb2.AuthenticateResponse:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.common.outbox import OutboxRecord
 from services.users.domain.bot_token import BotToken
@@ -45,6 +45,39 @@ class RevokedAccount:
     issued_at_s: int
     sids: Collection[str] = ()
     but_sid: str = ""
+
+
+DELETED: Final = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An account that is being deleted; `step` is the next one."""
+
+    user_id: int
+    subject: str
+    step: str
+
+
+class DeletionStore(Protocol):
+    """How far each deletion has come. Every change is durable when its method returns."""
+
+    async def begin(self, deletion: Deletion) -> None:
+        """From the return on, `UserStore.known` refuses every token of the subject. If there is one already, it goes
+        on where it is."""
+        ...
+
+    async def pending(self) -> list[Deletion]:
+        """Those that are not finished, oldest account first."""
+        ...
+
+    async def advance(self, user_id: int, step: str) -> None:
+        """The next step; DELETED: none is left, and the row stays, so that the tokens are refused for ever."""
+        ...
+
+    async def cancel(self, user_id: int) -> None:
+        """It is not to be deleted: new tokens of the subject count again."""
+        ...
 
 
 class UserStore(Protocol):
@@ -91,6 +124,10 @@ class UserStore(Protocol):
         Raises:
             UsernameTaken: nothing was changed. People only.
         """
+        ...
+
+    async def tell(self, record: OutboxRecord) -> None:
+        """Store a record of something that was changed elsewhere."""
         ...
 
     async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:

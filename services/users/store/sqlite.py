@@ -191,6 +191,9 @@ class SqliteUserStore:
         profile, _ = await self._db.write(apply, on_commit=self._tell)
         return profile
 
+    async def tell(self, record: OutboxRecord) -> None:
+        await self._change(lambda conn: None, record)
+
     async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:
         def change(conn: sqlite3.Connection) -> list[str]:
             conn.executemany(

@@ -17,12 +17,16 @@ from litestar import Litestar
 
 from services.common.sqlite import Database
 from services.users.identity.embedded import keys, schema
+from services.users.identity.embedded.announcements import Announcements
 from services.users.identity.embedded.clients import registered_clients
+from services.users.identity.embedded.code_check import CodeCheck
 from services.users.identity.embedded.http import identity_router
 from services.users.identity.embedded.oauth import Rules
 from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.provider import EmbeddedIdentity
-from services.users.identity.ports import NewAccount
+from services.users.identity.embedded.second_factor import SecretBox
+from services.users.identity.embedded.security import EmbeddedSecurity
+from services.users.identity.ports import AccountState, NewAccount
 from services.users.identity.verifier import TokenVerifier
 from services.users.mail.directory import MailDirectory, ReceivedMail
 from services.users.mail.outbox import MailRelay
@@ -92,15 +96,22 @@ class EmbeddedStack(Browser):
     """One provider. `ended` lists the sessions whose end it told of."""
 
     def __init__(
-        self, identity: EmbeddedIdentity, clock: ManualClock, relay: MailRelay, mailbox: MailDirectory
+        self,
+        identity: EmbeddedIdentity,
+        security: EmbeddedSecurity,
+        clock: ManualClock,
+        relay: MailRelay,
+        mailbox: MailDirectory,
     ) -> None:
         self.identity = identity
+        self.security = security
         self.clock = clock
         self.ended: list[tuple[str, str]] = []
+        self.changed: list[tuple[str, AccountState]] = []
         self.crash_when_told = False
         self._relay = relay
         self._mailbox = mailbox
-        app = Litestar([identity_router(identity)], openapi_config=None)
+        app = Litestar([identity_router(identity, security)], openapi_config=None)
         super().__init__(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN))
         self.verifier = TokenVerifier(issuers={ISSUER}, audience="beep", keys=identity.keys, clock=clock)
 
@@ -110,7 +121,11 @@ class EmbeddedStack(Browser):
 
     async def validation_tokens(self, email: str) -> list[str]:
         """The tokens of the validation links that the address has got, newest first."""
-        found = [re.search(r"/validate\?token=(\S+)", mail.text) for mail in await self.mails(email)]
+        return await self.tokens(email, "/validate")
+
+    async def tokens(self, email: str, page: str) -> list[str]:
+        """The tokens of the links to a page that the address has got, newest first."""
+        found = [re.search(rf"{re.escape(page)}\?token=(\S+)", mail.text) for mail in await self.mails(email)]
         return [match[1] for match in found if match]
 
     async def validate(self, email: str) -> None:
@@ -174,10 +189,27 @@ async def embedded_stack(path: Path) -> AsyncIterator[EmbeddedStack]:
             raise ConnectionAbortedError
         stack.ended.append((sid, subject))
 
+    async def account_changed(subject: str, state: AccountState) -> None:
+        stack.changed.append((subject, state))
+
+    box = SecretBox(bytes(32))
+    codes = CodeCheck(db, box, clock)
+    announcements = Announcements(db, session_ended, clock)
     identity = EmbeddedIdentity(
-        db=db, rules=rules, passwords=passwords, mail=relay, session_ended=session_ended, clock=clock
+        db=db, rules=rules, passwords=passwords, mail=relay, codes=codes, announcements=announcements, clock=clock
     )
-    stack = EmbeddedStack(identity, clock, relay, mailbox)
+    security = EmbeddedSecurity(
+        db=db,
+        issuer=ISSUER,
+        passwords=passwords,
+        mail=relay,
+        box=box,
+        codes=codes,
+        announcements=announcements,
+        account_changed=account_changed,
+        clock=clock,
+    )
+    stack = EmbeddedStack(identity, security, clock, relay, mailbox)
     await identity.start()
     try:
         yield stack

@@ -8,12 +8,17 @@ from services.users.identity.embedded.secrets import digest
 
 VALIDATION_LIFETIME_MS: Final = 24 * 3600 * 1000
 
-_COLUMNS: Final = "subject, email, username, global_name, password_hash, roles, validated_at"
+_COLUMNS: Final = (
+    "subject, email, username, global_name, password_hash, roles, validated_at IS NOT NULL, disabled_at IS NOT NULL,"
+    " EXISTS (SELECT 1 FROM totp t WHERE t.subject = accounts.subject AND t.confirmed_at IS NOT NULL)"
+)
+
+_Row = tuple[str, str, str, str, str, str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
-    """An account; it works once it is validated."""
+    """An account."""
 
     subject: str
     email: str
@@ -22,14 +27,29 @@ class StoredAccount:
     password_hash: str = field(repr=False)
     roles: tuple[str, ...] = ()
     validated: bool = False
+    disabled: bool = False
+    second_factor: bool = False
+    """Whether a sign-in asks for a code."""
+
+    @property
+    def works(self) -> bool:
+        return self.validated and not self.disabled
 
 
-def _account(row: tuple[str, str, str, str, str, str, int | None] | None) -> StoredAccount | None:
+def _account(row: _Row | None) -> StoredAccount | None:
     if row is None:
         return None
-    subject, email, username, global_name, password_hash, roles, validated_at = row
+    subject, email, username, global_name, password_hash, roles, validated, disabled, second_factor = row
     return StoredAccount(
-        subject, email, username, global_name, password_hash, tuple(roles.split()), validated_at is not None
+        subject=subject,
+        email=email,
+        username=username,
+        global_name=global_name,
+        password_hash=password_hash,
+        roles=tuple(roles.split()),
+        validated=bool(validated),
+        disabled=bool(disabled),
+        second_factor=bool(second_factor),
     )
 
 
@@ -102,3 +122,27 @@ def validate(conn: sqlite3.Connection, validation: str, *, now_ms: int) -> Store
         (now_ms, account.subject),
     )
     return account
+
+
+def set_password(conn: sqlite3.Connection, subject: str, password_hash: str) -> None:
+    conn.execute("UPDATE accounts SET password_hash = ? WHERE subject = ?", (password_hash, subject))
+
+
+def move(conn: sqlite3.Connection, subject: str, email: str) -> bool:
+    """Give a validated account another address, and forget registrations for it that nobody validated. False: it
+    belongs to an account."""
+    if conn.execute("SELECT 1 FROM accounts WHERE email = ? AND validated_at IS NOT NULL", (email,)).fetchone():
+        return False
+    conn.execute("DELETE FROM accounts WHERE email = ?", (email,))
+    conn.execute("UPDATE accounts SET email = ? WHERE subject = ?", (email, subject))
+    return True
+
+
+def set_disabled(conn: sqlite3.Connection, subject: str, disabled: bool, *, now_ms: int) -> None:
+    conn.execute("UPDATE accounts SET disabled_at = ? WHERE subject = ?", (now_ms if disabled else None, subject))
+
+
+def delete(conn: sqlite3.Connection, subject: str) -> None:
+    """Forget an account and all that refers to it."""
+    conn.execute("DELETE FROM sessions WHERE subject = ?", (subject,))
+    conn.execute("DELETE FROM accounts WHERE subject = ?", (subject,))

@@ -62,6 +62,7 @@ class FormRequest:
     method: str
     parameters: Mapping[str, str]
     authorization: str | None = None
+    user_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class _Request(OAuth2Request):  # type: ignore[misc]
         super().__init__(request.method, issuer.replace("http://", "https://", 1), headers=headers)
         self.payload = BasicOAuth2Payload(dict(request.parameters))
         self._parameters = dict(request.parameters)
+        self.user_agent = request.user_agent
         self.session: Session | None = None
 
     @property
@@ -186,6 +188,7 @@ class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         session = Session(
             new_secret(), user.subject, request.client.client_id, request.scope,
             self.server.now_ms // 1000, self.server.refresh_expiry_ms,
+            user_agent=request.user_agent, second_factor=request.user.second_factor,
         )  # fmt: skip
         sessions.begin(self.server.conn, session)
         issued = Code(digest(code), session, data["redirect_uri"], data["code_challenge"], data.get("nonce", ""))
@@ -261,7 +264,7 @@ class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
 def _signed_in(grant: _CodeGrant | _RefreshGrant, session: Session) -> SignedIn | None:
     account = accounts.find(grant.server.conn, session.subject)
     grant.request.session = session
-    return SignedIn(account, session) if account is not None and account.validated else None
+    return SignedIn(account, session) if account is not None and account.works else None
 
 
 class _ServiceGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]

@@ -1,8 +1,8 @@
 """The embedded identity provider: the `IdentityProvider` port, and what its own pages and endpoints need."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -13,8 +13,10 @@ from services.common.clock import Clock
 from services.common.errors import InvalidArgument, ResourceExhausted
 from services.common.sqlite import Database
 from services.users.domain.email import normalise_email
-from services.users.identity.embedded import accounts, sessions
+from services.users.identity.embedded import accounts, half_sign_ins, sessions
 from services.users.identity.embedded.accounts import StoredAccount
+from services.users.identity.embedded.announcements import Announcements
+from services.users.identity.embedded.code_check import CodeCheck
 from services.users.identity.embedded.issuers import remember_issuer
 from services.users.identity.embedded.mails import already_registered_mail, validation_mail
 from services.users.identity.embedded.oauth import Answer, FormRequest, Provider, Rules
@@ -22,7 +24,7 @@ from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.secrets import new_secret
 from services.users.identity.embedded.throttle import Throttle
 from services.users.identity.embedded.tokens import person_claims
-from services.users.identity.ports import AccountState, EmailTaken, NewAccount, SessionEnded
+from services.users.identity.ports import AccountState, EmailTaken, NewAccount, SignInSession, TotpState, WrongCode
 from services.users.identity.verifier import TokenVerifier
 from services.users.mail import outbox as mail_outbox
 from services.users.mail.outbox import MailRelay
@@ -42,7 +44,10 @@ class SignInRefusal(Enum):
 
     WRONG = "The e-mail address or the password is wrong."
     NOT_VALIDATED = "This account is not validated yet. Open the link that we sent to your address."
+    DISABLED = "This account is being deleted."
     TOO_MANY = "Too many attempts. Wait a few minutes and try again."
+    WRONG_CODE = "The code is wrong, or was used already. Wait for the next one."
+    START_AGAIN = "That took too long. Please sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,13 @@ class Authorization:
     """A valid authorization request: where its answer will go."""
 
     redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStep:
+    """The password was right; `ticket` is to come back with the code."""
+
+    ticket: str = field(repr=False)
 
 
 class EmbeddedIdentity:
@@ -62,14 +74,16 @@ class EmbeddedIdentity:
         rules: Rules,
         passwords: Passwords,
         mail: MailRelay,
-        session_ended: SessionEnded,
+        codes: CodeCheck,
+        announcements: Announcements,
         clock: Clock,
     ) -> None:
         self._db = db
         self._rules = rules
         self._passwords = passwords
         self._mail = mail
-        self._session_ended = session_ended
+        self._codes = codes
+        self._announcements = announcements
         self._clock = clock
         self._guesses = Throttle(limit=SIGN_IN_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
         self._addresses = Throttle(limit=ADDRESS_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
@@ -81,7 +95,7 @@ class EmbeddedIdentity:
         """Remember this issuer beside earlier ones, and tell of the sessions whose end a crash left untold."""
         self._issuers = await self._db.write(partial(remember_issuer, self._rules.issuer))
         self._verifier = self._verifier_of(self._issuers)
-        await self._announce_ended()
+        await self._announcements.catch_up()
 
     def _verifier_of(self, issuers: Collection[str]) -> TokenVerifier:
         return TokenVerifier(issuers=issuers, audience=self._rules.audience, keys=self.keys, clock=self._clock)
@@ -139,11 +153,20 @@ class EmbeddedIdentity:
 
     async def account(self, subject: str) -> AccountState | None:
         found = await self._db.read(lambda conn: accounts.find(conn, subject))
-        return None if found is None else AccountState(found.email, found.validated, mfa_enabled=False)
+        return None if found is None else AccountState(found.email, found.validated, found.second_factor)
 
     async def end_session(self, sid: str) -> None:
         now = self._clock.now_ms()
         await self._db.write(lambda conn: sessions.end(conn, sid, now_ms=now, announced=True))
+
+    async def sessions(self, subject: str) -> Sequence[SignInSession]:
+        now = self._clock.now_ms()
+        return await self._db.read(lambda conn: sessions.of_subject(conn, subject, now_ms=now))
+
+    async def end_sessions(self, subject: str, *, but: str, told: Collection[str]) -> None:
+        now = self._clock.now_ms()
+        await self._db.write(lambda conn: sessions.end_all(conn, subject, but=but, told=told, now_ms=now))
+        await self._announcements.catch_up()
 
     # What the pages and endpoints need.
 
@@ -163,8 +186,10 @@ class EmbeddedIdentity:
 
         return await self._in_transaction(judge)
 
-    async def sign_in(self, request: FormRequest, *, email: str, password: str, address: str) -> Answer | SignInRefusal:
-        """Check the password and answer a valid authorization request with a code.
+    async def sign_in(
+        self, request: FormRequest, *, email: str, password: str, address: str
+    ) -> Answer | SecondStep | SignInRefusal:
+        """Check the password, and answer a valid authorization request with a code, or with the second step.
 
         `address` is the network address of the browser.
         """
@@ -183,18 +208,46 @@ class EmbeddedIdentity:
             self._addresses.record(address)
             return SignInRefusal.WRONG
         self._guesses.forgive(attempt)
-        if not account.validated:
-            return SignInRefusal.NOT_VALIDATED
+        if not account.works:
+            return SignInRefusal.DISABLED if account.disabled else SignInRefusal.NOT_VALIDATED
+        checked, ticket = account, new_secret()
 
-        def grant_code(provider: Provider) -> Answer:
-            try:
-                grant = provider.get_consent_grant(request, end_user=account)
-            except OAuth2Error as error:
-                return _refusal(provider, error)
-            answer: Answer = provider.create_authorization_response(grant.request, grant_user=account, grant=grant)
-            return answer
+        def proceed(provider: Provider) -> Answer | SecondStep | SignInRefusal:
+            # As it is now: a password that was changed while this one was checked ends what it began.
+            current = accounts.find(provider.conn, checked.subject)
+            if current is None or current.password_hash != checked.password_hash or not current.works:
+                return SignInRefusal.WRONG
+            if current.second_factor:
+                half_sign_ins.begin(provider.conn, ticket, current.subject, now_ms=provider.now_ms)
+                return SecondStep(ticket)
+            return _grant_code(provider, request, current)
 
-        return await self._in_transaction(grant_code)
+        return await self._in_transaction(proceed)
+
+    async def second_step(self, request: FormRequest, *, ticket: str, code: str) -> Answer | SignInRefusal:
+        """Check the code, and answer the authorization request. `ticket`: from `SecondStep`."""
+        now = self._clock.now_ms()
+        subject = await self._db.read(lambda conn: half_sign_ins.find(conn, ticket, now_ms=now))
+        if subject is None:
+            return SignInRefusal.START_AGAIN
+        try:
+            await self._codes.use(subject, code)
+        except ResourceExhausted:
+            return SignInRefusal.TOO_MANY
+        except WrongCode:
+            return SignInRefusal.WRONG_CODE
+        except TotpState:
+            return SignInRefusal.START_AGAIN
+
+        def proceed(provider: Provider) -> Answer | SignInRefusal:
+            account = accounts.find(provider.conn, subject)
+            ticket_holds = half_sign_ins.find(provider.conn, ticket, now_ms=provider.now_ms) == subject
+            if account is None or not account.works or not ticket_holds:
+                return SignInRefusal.START_AGAIN
+            half_sign_ins.finish(provider.conn, ticket)
+            return _grant_code(provider, request, account)
+
+        return await self._in_transaction(proceed)
 
     async def token(self, request: FormRequest) -> Answer:
         """The token endpoint (RFC 6749 §3.2)."""
@@ -222,7 +275,7 @@ class EmbeddedIdentity:
             return None if session is None else accounts.find(conn, session.subject)
 
         account = await self._db.read(load)
-        return None if account is None else person_claims(account, " ".join(token.scopes))
+        return None if account is None or not account.works else person_claims(account, " ".join(token.scopes))
 
     async def awaiting_validation(self, validation: str) -> StoredAccount | None:
         """The account that a link would validate."""
@@ -242,14 +295,8 @@ class EmbeddedIdentity:
 
     async def _ending_sessions(self, work: Callable[[Provider], T]) -> T:
         answer = await self._in_transaction(work)
-        await self._announce_ended()
+        await self._announcements.catch_up()
         return answer
-
-    async def _announce_ended(self) -> None:
-        """Tell of every ended session before the request that ended it is answered; durable, so a crash only delays."""
-        for sid, subject in await self._db.read(sessions.unannounced):
-            await self._session_ended(sid, subject)
-            await self._db.write(partial(sessions.mark_announced, sid=sid, now_ms=self._clock.now_ms()))
 
     def _count_registration(self, email: str) -> None:
         wait = self._registrations.retry_after(email)
@@ -271,4 +318,13 @@ class EmbeddedIdentity:
 
 def _refusal(provider: Provider, error: OAuth2Error) -> Answer:
     answer: Answer = provider.handle_response(*error())
+    return answer
+
+
+def _grant_code(provider: Provider, request: FormRequest, account: StoredAccount) -> Answer:
+    try:
+        grant = provider.get_consent_grant(request, end_user=account)
+    except OAuth2Error as error:
+        return _refusal(provider, error)
+    answer: Answer = provider.create_authorization_response(grant.request, grant_user=account, grant=grant)
     return answer

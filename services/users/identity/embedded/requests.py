@@ -12,7 +12,7 @@ MAX_VALUE: Final = 8192
 
 # RFC 6749 appendix A: every protocol parameter is printable ASCII. Without `"` and `\\`, which it forbids in errors.
 _PROTOCOL_VALUE: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
-_FREE_TEXT: Final = frozenset({"email", "password", "client_secret", "state", "nonce"})
+_FREE_TEXT: Final = frozenset({"email", "password", "new_password", "otp", "client_secret", "state", "nonce"})
 
 
 class MalformedForm(Exception):

@@ -60,4 +60,45 @@ MIGRATIONS: Final = [
     """,
     MAIL_OUTBOX,
     "CREATE TABLE issuers (issuer TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    """
+    ALTER TABLE accounts ADD COLUMN disabled_at INTEGER;
+
+    ALTER TABLE sessions ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE sessions ADD COLUMN last_used_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sessions ADD COLUMN second_factor INTEGER NOT NULL DEFAULT 0;
+
+    -- Links in mails. `subject` NULL: of nobody, written so that it takes as long as for somebody.
+    CREATE TABLE links (
+        hash BLOB PRIMARY KEY,
+        purpose TEXT NOT NULL,
+        subject TEXT REFERENCES accounts (subject) ON DELETE CASCADE,
+        email TEXT NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX links_by_subject ON links (subject, purpose);
+    CREATE INDEX links_expiring ON links (expires_at);
+
+    -- Sign-ins whose password was right and whose second step is still to come.
+    CREATE TABLE half_sign_ins (
+        hash BLOB PRIMARY KEY,
+        subject TEXT NOT NULL REFERENCES accounts (subject) ON DELETE CASCADE,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX half_sign_ins_by_subject ON half_sign_ins (subject);
+    CREATE INDEX half_sign_ins_expiring ON half_sign_ins (expires_at);
+
+    -- `secret` is encrypted. `last_step`: the time step of the last code that was used (RFC 6238 §5.2).
+    CREATE TABLE totp (
+        subject TEXT PRIMARY KEY REFERENCES accounts (subject) ON DELETE CASCADE,
+        secret BLOB NOT NULL,
+        begun_at INTEGER NOT NULL,
+        confirmed_at INTEGER,
+        last_step INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE recovery_codes (
+        subject TEXT NOT NULL REFERENCES accounts (subject) ON DELETE CASCADE,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (subject, hash)
+    ) STRICT, WITHOUT ROWID;
+    """,
 ]

@@ -5,10 +5,12 @@ one ends the session (RFC 9700 §2.2.2, §4.14), because one of the two users ha
 """
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from services.users.identity.embedded.secrets import digest
+from services.users.identity.ports import SignInSession
 
 CODE_LIFETIME_MS: Final = 60_000
 
@@ -21,6 +23,8 @@ class Session:
     scope: str
     auth_time_s: int
     expires_at_ms: int
+    user_agent: str = ""
+    second_factor: bool = False
 
     def check_client(self, client: object) -> bool:
         """Authlib's question: is this the client that it was issued to?"""
@@ -54,7 +58,8 @@ class Code:
         """No levels of assurance yet."""
 
     def get_amr(self) -> list[str]:
-        return ["pwd"]
+        """RFC 8176."""
+        return ["pwd", "otp", "mfa"] if self.session.second_factor else ["pwd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,16 @@ class RefreshToken:
         return self.scope
 
 
-_SESSION: Final = "s.sid, s.subject, s.client_id, s.scope, s.auth_time, s.expires_at"
+_SESSION: Final = (
+    "s.sid, s.subject, s.client_id, s.scope, s.auth_time, s.expires_at, s.user_agent, s.second_factor <> 0"
+)
 
 
 def begin(conn: sqlite3.Connection, session: Session) -> None:
     """Store a new session."""
     conn.execute(
-        "INSERT INTO sessions (sid, subject, client_id, scope, auth_time, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sessions (sid, subject, client_id, scope, auth_time, expires_at, user_agent, second_factor,"
+        " last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.sid,
             session.subject,
@@ -86,8 +94,27 @@ def begin(conn: sqlite3.Connection, session: Session) -> None:
             session.scope,
             session.auth_time_s,
             session.expires_at_ms,
+            session.user_agent,
+            session.second_factor,
+            session.auth_time_s * 1000,
         ),
     )
+
+
+def of_subject(conn: sqlite3.Connection, subject: str, *, now_ms: int) -> list[SignInSession]:
+    """The sessions that have neither ended nor expired, newest first."""
+    rows = conn.execute(
+        "SELECT sid, auth_time * 1000, last_used_at, user_agent FROM sessions"
+        " WHERE subject = ? AND ended_at IS NULL AND expires_at > ? ORDER BY auth_time DESC, rowid DESC",
+        (subject, now_ms),
+    )
+    return [SignInSession(*row) for row in rows]
+
+
+def end_all(conn: sqlite3.Connection, subject: str, *, but: str, told: Collection[str], now_ms: int) -> None:
+    """End the sessions of a subject but one; those in `told` as announced, the others to be announced."""
+    for (sid,) in conn.execute("SELECT sid FROM sessions WHERE subject = ? AND sid <> ?", (subject, but)).fetchall():
+        end(conn, sid, now_ms=now_ms, announced=sid in told)
 
 
 def end(conn: sqlite3.Connection, sid: str, *, now_ms: int, announced: bool = False) -> None:
@@ -102,7 +129,7 @@ def unannounced(conn: sqlite3.Connection) -> list[tuple[str, str]]:
     """`(sid, subject)` of sessions that ended and that nobody was told of, oldest first."""
     return conn.execute(
         "SELECT sid, subject FROM sessions WHERE ended_at IS NOT NULL AND announced_at IS NULL"
-        " ORDER BY ended_at LIMIT 1000"
+        " ORDER BY ended_at LIMIT 100"
     ).fetchall()
 
 
@@ -182,7 +209,9 @@ def find_refresh_token(conn: sqlite3.Connection, token: str, client_id: str, *, 
 def use_refresh_token(conn: sqlite3.Connection, token: RefreshToken, *, now_ms: int, expires_at_ms: int) -> None:
     """Mark the token used, and let its session live until the one that replaces it expires."""
     conn.execute("UPDATE refresh_tokens SET used_at = ? WHERE hash = ?", (now_ms, token.hash))
-    conn.execute("UPDATE sessions SET expires_at = ? WHERE sid = ?", (expires_at_ms, token.session.sid))
+    conn.execute(
+        "UPDATE sessions SET expires_at = ?, last_used_at = ? WHERE sid = ?", (expires_at_ms, now_ms, token.session.sid)
+    )
 
 
 def of_refresh_token(conn: sqlite3.Connection, token: str) -> Session | None:
