@@ -26,6 +26,7 @@ from services.rest.routes import (
     health,
     invitations,
     invites,
+    landing,
     members,
     messages,
     overwrites,
@@ -41,7 +42,6 @@ from services.rest.routes import (
     threads,
     typing,
     users,
-    web,
     webhooks,
 )
 
@@ -70,7 +70,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
 ]
 BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
-UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *web.ROUTES]
+UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
 
 DISCORD_PREFIX: Final = "/api/v10"
 BEEP_PREFIX: Final = "/api/beep/v1"
