@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -16,7 +16,7 @@ from services.servers.domain import channel as channel_rules
 from services.servers.domain import member as member_rules
 from services.servers.domain import server as server_rules
 from services.servers.domain.audit import AuditChange, AuditEntry, AuditLine, Deed
-from services.servers.domain.change import Change, MemberChange
+from services.servers.domain.change import Change, MemberChange, ThreadChange
 from services.servers.domain.server import ServerEdit
 from services.servers.domain.state import (
     Applicant,
@@ -30,6 +30,8 @@ from services.servers.domain.state import (
     OverwriteTarget,
     Role,
     ServerState,
+    Thread,
+    ThreadMember,
 )
 from services.servers.store.ports import (
     AlreadyDone,
@@ -483,3 +485,104 @@ async def test_public_servers_are_ranked_by_name_then_size_and_paged_without_a_g
         pages += page
     assert pages == ranked
     assert await found("") == [5000, 1000, 2000, 3000, 4000]
+
+
+def thread(thread_id: int = 7000, **fields: object) -> Thread:
+    given = {"server_id": 1000, "channel_id": 1001, "owner_id": OWNER, "name": "talk", "auto_archive_minutes": 60}
+    return Thread(**{"id": thread_id, "archive_changed_at_ms": NOW, "created_at_ms": NOW, **given, **fields})  # type: ignore[arg-type]
+
+
+def in_thread(user_id: int, thread_id: int = 7000) -> ThreadMember:
+    return ThreadMember(thread_id=thread_id, user_id=user_id, joined_at_ms=NOW)
+
+
+async def with_threads(store: ServerStore, *threads: Thread, members: tuple[ThreadMember, ...] = ()) -> ServerState:
+    """A server with these threads, of which Ann is a member."""
+    state = await joined(store, await made(store), ANN)
+    put = tuple(ThreadChange(None, each) for each in threads)
+    return await changed(store, state, Change(state.changed(), (), threads=put, thread_members_put=members))
+
+
+async def test_threads_are_given_as_wanted_with_their_members_counted(store: ServerStore) -> None:
+    one, old = thread(), thread(7001, archived=True, name="Ünïcødé 🚀", locked=True, rate_limit_per_user=5)
+    elsewhere = thread(7002, channel_id=1002)
+    await with_threads(store, one, old, elsewhere, members=(in_thread(OWNER), in_thread(ANN), in_thread(ANN, 7001)))
+    one, old = replace(one, member_count=2), replace(old, member_count=1)
+
+    async def wanted(**fields: Any) -> dict[int, Thread]:
+        return dict((await loaded(store, 1000, Wanted(**fields))).threads)
+
+    assert await wanted() == {}
+    assert await wanted(thread_id=7001) == {7001: old}
+    assert await wanted(threads_of=1001) == {7000: one, 7001: old}
+    assert await wanted(active_threads=True) == {7000: one, 7002: elsewhere}
+    assert await wanted(all_threads=True) == {7000: one, 7001: old, 7002: elsewhere}
+    assert await wanted(thread_id=1) == {}
+    assert await store.server_of_channel(7000) == 1000
+    assert (await loaded(store, 1000, Wanted(thread_id=7000, thread_member_id=ANN))).thread_member == in_thread(ANN)
+    assert (await loaded(store, 1000, Wanted(thread_id=7002, thread_member_id=ANN))).thread_member is None
+    await made(store, 2000)
+    assert (await loaded(store, 2000, Wanted(thread_id=7000, all_threads=True))).threads == {}
+
+
+async def test_thread_is_changed_and_removed_with_its_members(store: ServerStore) -> None:
+    state = await with_threads(store, thread(), members=(in_thread(OWNER), in_thread(ANN)))
+    renamed = thread(name="new", archived=True, archive_changed_at_ms=NOW + 1)
+    change = Change(
+        state.changed(),
+        (),
+        threads=(ThreadChange(thread(), renamed),),
+        thread_members_put=(in_thread(ANN),),
+        thread_members_removed=(in_thread(OWNER),),
+    )
+    state = await changed(store, state, change)
+    assert (await loaded(store, 1000, Wanted(thread_id=7000))).threads == {7000: replace(renamed, member_count=1)}
+
+    state = await changed(store, state, Change(state.changed(), (), threads=(ThreadChange(renamed, None),)))
+    assert (await loaded(store, 1000, Wanted(all_threads=True))).threads == {}
+    assert await store.server_of_channel(7000) is None
+    assert await store.thread_members(7000, after=0, limit=9) == []
+
+
+async def test_who_leaves_the_server_leaves_its_threads(store: ServerStore) -> None:
+    state = await with_threads(store, thread(), members=(in_thread(OWNER), in_thread(ANN)))
+    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW)))
+    assert await store.thread_members(7000, after=0, limit=9) == [in_thread(OWNER)]
+    assert (await loaded(store, 1000, Wanted(thread_id=7000))).threads[7000].member_count == 1
+
+
+async def test_deleted_server_takes_its_threads_along(store: ServerStore) -> None:
+    state = await with_threads(store, thread(), members=(in_thread(ANN),))
+    await store.commit(commit(state, Change(None, ())))
+    assert await store.server_of_channel(7000) is None
+    assert await store.thread_memberships(ANN, [7000]) == []
+    assert await store.archived_threads(1001, before_ms=NOW + 1, limit=9) == []
+
+
+async def test_id_of_a_channel_is_not_given_to_a_thread(store: ServerStore) -> None:
+    await made(store, 2000)
+    state = await made(store)
+    with pytest.raises(VersionConflict):
+        await changed(store, state, Change(state.changed(), (), threads=(ThreadChange(None, thread(2001)),)))
+    assert await store.server_of_channel(2001) == 2000
+
+
+async def test_archived_threads_are_paged_the_last_archived_first(store: ServerStore) -> None:
+    archived = [thread(7000 + n, archived=True, archive_changed_at_ms=NOW + n) for n in range(3)]
+    await with_threads(store, *archived, thread(7009), thread(7010, archived=True, channel_id=1002))
+
+    async def page(before_ms: int, limit: int = 2) -> list[int]:
+        return [each.id for each in await store.archived_threads(1001, before_ms=before_ms, limit=limit)]
+
+    assert await page(NOW + 9) == [7002, 7001]
+    assert await page(NOW + 1) == [7000]
+    assert await page(NOW) == []
+
+
+async def test_members_of_a_thread_are_paged_by_id_and_memberships_are_ones_own(store: ServerStore) -> None:
+    members = (in_thread(OWNER), in_thread(ANN), in_thread(BOB), in_thread(ANN, 7001))
+    await with_threads(store, thread(), thread(7001), members=members)
+    pages = [await store.thread_members(7000, after=after, limit=2) for after in (0, ANN, BOB)]
+    assert pages == [[in_thread(OWNER), in_thread(ANN)], [in_thread(BOB)], []]
+    assert await store.thread_memberships(ANN, [7000, 7001, 5]) == [in_thread(ANN), in_thread(ANN, 7001)]
+    assert await store.thread_memberships(BOB, [7001]) == []

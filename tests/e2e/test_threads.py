@@ -198,7 +198,8 @@ async def test_who_may_view_the_channel_joins_a_thread_of_it(world: World) -> No
     assert [member["user_id"] for member in told["added_members"]] == [able.user_id]
     assert (await session.wait_for("THREAD_MEMBER_UPDATE"))["user_id"] == able.user_id
     assert await members_of(able, made) == {world.owner.user_id, able.user_id}
-    assert (await able.ok("GET", join))["id"] == made["id"]
+    own = f"/channels/{made['id']}/thread-members/{able.user_id}"
+    assert (await able.ok("GET", own))["id"] == made["id"]
     assert (await able.ok("GET", f"/channels/{made['id']}"))["member_count"] == 2
     await assert_hidden(stranger, "GET", f"/channels/{made['id']}/thread-members")
     await world.caught_up(session)
@@ -215,7 +216,8 @@ async def test_who_joined_a_thread_leaves_it_and_still_reads_it(world: World) ->
     await world.member.ok("DELETE", own)
     told = await session.wait_for("THREAD_MEMBERS_UPDATE", lambda d: d["removed_member_ids"])
     assert (told["removed_member_ids"], told["member_count"]) == ([world.member.user_id], 1)
-    assert await world.member.refused("GET", own) == UNKNOWN_MEMBER
+    membership = f"/channels/{made['id']}/thread-members/{world.member.user_id}"
+    assert await world.member.refused("GET", membership) == UNKNOWN_MEMBER
     await world.member.ok("DELETE", own)
     await assert_hidden(world.stranger, "DELETE", own)
     assert (await world.member.ok("GET", f"/channels/{made['id']}"))["id"] == made["id"]

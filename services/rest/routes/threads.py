@@ -127,17 +127,8 @@ async def list_thread_members(
 
 @get("/channels/{channel_id:str}/thread-members/{user_id:str}")
 async def get_thread_member(request: ApiRequest, channel_id: PathId, user_id: PathId) -> ThreadMemberObject:
-    return await _member(request, channel_id, user_id)
-
-
-@get("/channels/{channel_id:str}/thread-members/@me")
-async def get_own_thread_member(request: ApiRequest, channel_id: PathId) -> ThreadMemberObject:
-    return await _member(request, channel_id, request.caller.user_id)
-
-
-async def _member(request: ApiRequest, thread_id: int, user_id: int) -> ThreadMemberObject:
     answer = await request.services.threads.ListThreadMembers(
-        ListThreadMembersRequest(thread_id=thread_id, after=user_id - 1, limit=1), metadata=request.to_servers
+        ListThreadMembersRequest(thread_id=channel_id, after=user_id - 1, limit=1), metadata=request.to_servers
     )
     member = next((member for member in answer.members if member.user_id == user_id), None)
     if member is None:
@@ -184,7 +175,6 @@ ROUTES = [
     list_archived_threads,
     list_thread_members,
     get_thread_member,
-    get_own_thread_member,
     join_thread,
     add_thread_member,
     leave_thread,

@@ -1,6 +1,7 @@
 """What is told of a change: to whom, where, in which words, and whose view it touches."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -33,9 +34,15 @@ from services.servers.domain.change import (
     ServerCreated,
     ServerDeleted,
     ServerUpdated,
+    ThreadChange,
+    ThreadCreated,
+    ThreadDeleted,
+    ThreadJoined,
+    ThreadLeft,
+    ThreadUpdated,
 )
 from services.servers.domain.server import ServerEdit
-from services.servers.domain.state import Channel, Invite, ServerState
+from services.servers.domain.state import Channel, Invite, ServerState, Thread, ThreadMember
 from services.servers.events import record_of, users_in
 from tests.unit.servers.builders import ANN, BOB, GENERAL, LOW, NOW, OWNER, SERVER, actor, invitation, member, server
 
@@ -45,6 +52,18 @@ INVITE = Invite(code="abc", server_id=SERVER, channel_id=GENERAL, inviter_id=ANN
 KEEPERS = int(Permission.MANAGE_CHANNELS)
 
 INVITATION = invitation(BOB)
+THREAD = Thread(
+    id=3000,
+    server_id=SERVER,
+    channel_id=GENERAL,
+    owner_id=ANN,
+    name="talk",
+    auto_archive_minutes=60,
+    archive_changed_at_ms=NOW,
+    created_at_ms=NOW,
+    member_count=2,
+)
+THREAD_MEMBER = ThreadMember(thread_id=3000, user_id=BOB, joined_at_ms=NOW)
 
 TOLD: list[tuple[Event, str, Audience, AccessChange | None]] = [
     (ServerUpdated(), "GUILD_UPDATE", Audience.SERVER, None),
@@ -63,6 +82,10 @@ TOLD: list[tuple[Event, str, Audience, AccessChange | None]] = [
     (MemberLeft(ANN), "GUILD_MEMBER_REMOVE", Audience.SERVER, AccessChange(left_user_ids=(ANN,))),
     (InviteCreated(INVITE), "INVITE_CREATE", Audience.CHANNEL, None),
     (InviteDeleted("abc", GENERAL), "INVITE_DELETE", Audience.CHANNEL, None),
+    (ThreadCreated(THREAD), "THREAD_CREATE", Audience.CHANNEL, None),
+    (ThreadUpdated(THREAD), "THREAD_UPDATE", Audience.CHANNEL, None),
+    (ThreadDeleted(THREAD), "THREAD_DELETE", Audience.CHANNEL, None),
+    (ThreadLeft(THREAD, BOB), "THREAD_MEMBERS_UPDATE", Audience.CHANNEL, None),
 ]
 
 
@@ -87,6 +110,7 @@ def test_event_is_told_to_its_audience_in_the_order_of_the_server(
 BODIES: list[tuple[Event, dict[str, object]]] = [
     (ServerDeleted(), {"id": str(SERVER)}),
     (RoleDeleted(LOW), {"guild_id": str(SERVER), "role_id": str(LOW)}),
+    (ThreadDeleted(THREAD), {"id": "3000", "guild_id": str(SERVER), "parent_id": str(GENERAL), "type": 11}),
     (InviteDeleted("abc", GENERAL), {"channel_id": str(GENERAL), "guild_id": str(SERVER), "code": "abc"}),
 ]
 
@@ -150,6 +174,42 @@ def test_other_services_are_told_of_the_channels_and_the_picture_that_are_gone()
     assert orders(server(icon="abc"), server(icon="def")) == [picture]
     assert orders(server(icon="abc"), None) == [*channels, picture]
     assert orders(server(icon="abc"), server(icon="abc", name="New")) == []
+
+
+def test_one_who_joins_a_thread_is_told_besides_those_who_view_it() -> None:
+    everybody, own = envelopes(ThreadJoined(THREAD, THREAD_MEMBER))
+    added = {"id": "3000", "user_id": str(BOB), "join_timestamp": "2026-01-01T00:00:00.000000+00:00", "flags": 0}
+    assert (everybody.type, everybody.audience, everybody.channel_id) == (
+        "THREAD_MEMBERS_UPDATE",
+        Audience.CHANNEL,
+        GENERAL,
+    )
+    assert msgspec.json.decode(everybody.body) == {
+        "id": "3000",
+        "guild_id": str(SERVER),
+        "member_count": 2,
+        "added_members": [added],
+        "removed_member_ids": [],
+    }
+    assert (own.type, own.audience, own.user_ids) == ("THREAD_MEMBER_UPDATE", Audience.USERS, (BOB,))
+    assert msgspec.json.decode(own.body) == added | {"guild_id": str(SERVER)}
+
+
+def test_messages_is_told_of_all_threads_that_are_gone_in_orders_of_a_bounded_length() -> None:
+    ids = itertools.count(1)
+    gone = tuple(ThreadChange(replace(THREAD, id=number), None) for number in range(1, 2000))
+    change = Change(server(channels=()), (), threads=gone)
+    orders = record_of(SERVER, server(), change, {}, lambda: next(ids)).envelopes
+    told = [(each.shard, msgspec.json.decode(each.body)["channel_ids"]) for each in orders]
+    assert [(shard, len(channel_ids)) for shard, channel_ids in told] == [
+        ("service:messages", 1000),
+        ("service:messages", 1000),
+        ("service:webhooks", 1),
+    ]
+    assert {channel_id for _, channel_ids in told for channel_id in channel_ids} == {
+        str(GENERAL),
+        *map(str, range(1, 2000)),
+    }
 
 
 def test_one_who_joins_is_told_on_a_shard_that_their_sessions_read() -> None:
