@@ -74,6 +74,52 @@ async def test_a_channel_manager_orders_channels_and_puts_them_into_a_category(w
     assert (channels[first]["position"], channels[first]["parent_id"]) == (2, None)
 
 
+@pytest.mark.story("SRV-13", "SRV-14")
+async def test_channels_keep_in_step_with_their_category_until_they_have_overwrites_of_their_own(world: World) -> None:
+    await world.everyone(VIEWER)
+    hidden = [{"id": world.server_id, "type": 0, "allow": "0", "deny": str(int(VIEWER))}]
+    category = await world.channel("council", type=4, permission_overwrites=hidden)
+    inside = await world.channel("inside", parent_id=category)
+    apart = await world.channel("apart", parent_id=category, permission_overwrites=[{**hidden[0], "deny": "0"}])
+    session, owner = await world.connect(world.member), await world.connect(world.owner)
+    assert await channels_of(world, world.member) == {world.channel_id, apart}
+
+    # The category opens, and what is in step with it.
+    await world.owner.ok("DELETE", f"/channels/{category}/permissions/{world.server_id}")
+    assert await channels_of(world, world.member) == {world.channel_id, apart, category, inside}
+    await session.wait_for("CHANNEL_CREATE", lambda channel: channel["id"] == inside)
+    told = await owner.wait_for("CHANNEL_UPDATE", lambda channel: channel["id"] == inside)
+    assert told["permission_overwrites"] == []
+    # It closes again; a channel with overwrites of its own stays as it is.
+    await world.owner.ok("PATCH", f"/channels/{category}", {"permission_overwrites": hidden})
+    await session.wait_for("CHANNEL_DELETE", lambda channel: channel["id"] == inside)
+    assert await channels_of(world, world.member) == {world.channel_id, apart}
+
+
+@pytest.mark.story("SRV-13", "SRV-14")
+async def test_a_moved_channel_takes_over_the_overwrites_of_its_category_when_asked_to(world: World) -> None:
+    await world.everyone(VIEWER)
+    able, unable, _ = await world.cast(CHANNEL_MANAGER | VIEWER, unable_lacks=CHANNEL_MANAGER)
+    hidden = [{"id": world.server_id, "type": 0, "allow": "0", "deny": str(int(VIEWER))}]
+    category = await world.channel("council", type=4, permission_overwrites=hidden)
+    secret = await world.channel("secret", permission_overwrites=hidden)
+    plain, other = await world.channel("plain"), await world.channel("other")
+
+    def order(channel_id: str, *, lock: bool) -> list[dict[str, object]]:
+        return [{"id": channel_id, "parent_id": category, "lock_permissions": lock}]
+
+    move = f"{world.path}/channels"
+    assert await unable.refused("PATCH", move, order(plain, lock=True)) == MISSING_PERMISSIONS
+    await able.ok("PATCH", move, order(plain, lock=True))
+    await able.ok("PATCH", move, order(other, lock=False))
+    assert plain not in await channels_of(world, world.member)
+    assert other in await channels_of(world, world.member)
+    # Nobody opens for themselves what they may not view.
+    await world.owner.ok("DELETE", f"/channels/{category}/permissions/{world.server_id}")
+    assert await able.refused("PATCH", move, order(secret, lock=True)) == MISSING_PERMISSIONS
+    assert secret not in await channels_of(world, able)
+
+
 @pytest.mark.story("SRV-13", "CHT-02")
 async def test_a_category_leaves_its_channels_behind_and_a_channel_takes_its_invitations_along(world: World) -> None:
     await world.everyone(VIEWER)

@@ -4,6 +4,7 @@ import pytest
 
 from services.common.permissions import Permission
 from tests.support.refusals import (
+    INVALID_FORM,
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
     OWNER_CANNOT_LEAVE,
@@ -162,7 +163,7 @@ async def test_the_owner_cannot_leave(world: World) -> None:
     assert await world.owner.refused("DELETE", f"/users/@me/guilds/{world.server_id}") == OWNER_CANNOT_LEAVE
 
 
-@pytest.mark.story("GTW-02")
+@pytest.mark.story("SRV-19", "GTW-02")
 async def test_a_server_manager_changes_the_settings(world: World) -> None:
     able, unable, stranger = await world.cast(
         FINE_GRAINED_ROLES["server manager"], unable_lacks=Permission.MANAGE_GUILD
@@ -178,20 +179,95 @@ async def test_a_server_manager_changes_the_settings(world: World) -> None:
     await world.assert_untold(outside)
 
 
-async def test_only_the_owner_deletes_the_server(world: World) -> None:
-    administrator, unable, stranger = await world.cast(Permission.ADMINISTRATOR)
-    session = await world.connect(world.member)
+@pytest.mark.story("SRV-19")
+async def test_a_server_manager_deletes_the_server(world: World) -> None:
+    able, unable, stranger = await world.cast(
+        FINE_GRAINED_ROLES["server manager"], unable_lacks=Permission.MANAGE_GUILD
+    )
+    session, outside = await world.connect(world.member), await world.connect(stranger)
     invite = await world.owner.ok("POST", f"{world.channel_path}/invites", {})
-    assert await administrator.refused("DELETE", world.path) == MISSING_PERMISSIONS
     assert await unable.refused("DELETE", world.path) == MISSING_PERMISSIONS
     await assert_hidden(stranger, "DELETE", world.path)
 
-    await world.owner.ok("DELETE", world.path)
+    await able.ok("DELETE", world.path)
     assert await session.wait_for("GUILD_DELETE") == {"id": world.server_id}
-    for former in (world.owner, world.member, administrator):
+    await world.assert_untold(outside)
+    for former in (world.owner, world.member, able):
         await assert_hidden(former, "GET", world.path)
         assert await former.refused("GET", world.channel_path) == UNKNOWN_CHANNEL
     assert await stranger.refused("POST", f"/invites/{invite['code']}", {}) == UNKNOWN_INVITE
+
+
+@pytest.mark.story("SRV-19")
+async def test_the_owner_deletes_the_server(world: World) -> None:
+    session = await world.connect(world.member)
+    await world.owner.ok("DELETE", world.path)
+    assert await session.wait_for("GUILD_DELETE") == {"id": world.server_id}
+    await assert_hidden(world.owner, "GET", world.path)
+
+
+@pytest.mark.story("SRV-23", "GTW-02")
+async def test_the_owner_hands_the_server_over(world: World) -> None:
+    administrator, _, stranger = await world.cast(Permission.ADMINISTRATOR)
+    session, outside = await world.connect(world.member), await world.connect(stranger)
+    handing_over = {"owner_id": world.member.user_id}
+    assert await administrator.refused("PATCH", world.path, handing_over) == MISSING_PERMISSIONS
+    assert await world.member.refused("PATCH", world.path, handing_over) == MISSING_PERMISSIONS
+    await assert_hidden(stranger, "PATCH", world.path, handing_over)
+    bot = await world.owner.ok("POST", "/api/beep/v1/bots", {"name": "heir"})
+    await world.owner.ok("PUT", f"/api/beep/v1/servers/{world.server_id}/bots/{bot['bot']['id']}", {})
+    for nobody in (stranger.user_id, bot["bot"]["id"], NOBODYS_ID):
+        assert await world.owner.refused("PATCH", world.path, {"owner_id": nobody}) == INVALID_FORM
+
+    changed = await world.owner.ok("PATCH", world.path, handing_over)
+    assert changed["owner_id"] == world.member.user_id
+    assert (await session.wait_for("GUILD_UPDATE"))["owner_id"] == world.member.user_id
+    # From now on it is the other who may do everything and cannot leave.
+    assert await world.owner.refused("PATCH", world.path, {"name": "Mine"}) == MISSING_PERMISSIONS
+    await world.member.ok("PATCH", world.path, {"name": "Mine"})
+    leave = f"/users/@me/guilds/{world.server_id}"
+    assert await world.member.refused("DELETE", leave) == OWNER_CANNOT_LEAVE
+    await world.owner.ok("DELETE", leave)
+    await session.wait_for("GUILD_MEMBER_REMOVE")
+    await world.assert_untold(outside)
+    await world.member.ok("DELETE", world.path)
+
+
+@pytest.mark.story("SOC-09")
+async def test_a_public_server_is_looked_at_before_it_is_joined(world: World) -> None:
+    preview = f"{world.path}/preview"
+    await assert_hidden(world.stranger, "GET", preview)
+    assert (await world.member.ok("GET", preview))["id"] == world.server_id
+    await world.owner.ok("PATCH", world.path, PUBLIC)
+    shown = await world.stranger.ok("GET", preview)
+    assert (shown["name"], shown["features"], shown["approximate_member_count"]) == ("World", ["DISCOVERABLE"], 4)
+    assert "roles" not in shown
+
+
+@pytest.mark.story("SOC-10")
+async def test_public_servers_are_ranked_by_name_and_size_and_paged(world: World) -> None:
+    tag = world.server_id
+    wanted = {
+        "exact": {"name": f"chess {tag}"},
+        "popular": {"name": f"Chess {tag} club"},
+        "begins": {"name": f"Chess {tag} circle"},
+        "contains": {"name": f"We play chess {tag}"},
+        "described": {"name": "Games", "description": f"also chess {tag}"},
+    }
+    ids = {
+        key: (await world.owner.ok("POST", "/guilds", form | PUBLIC))["id"] for key, form in reversed(wanted.items())
+    }
+    await world.stranger.ok("PUT", join(ids["popular"]))
+    found: list[str] = []
+    while True:
+        page = {"query": f"CHESS {tag}", "limit": 2} | ({"after": found[-1]} if found else {})
+        answer = await world.stranger.ok("GET", "/api/beep/v1/servers/public", params=page)
+        if not answer:
+            break
+        found += [server["id"] for server in answer]
+    assert found == [ids[key] for key in wanted]
+    for server_id in ids.values():
+        await world.owner.ok("DELETE", f"/guilds/{server_id}")
 
 
 @pytest.mark.story("SRV-20")
