@@ -12,7 +12,7 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -132,8 +132,31 @@ def _addresses(settings: UpSettings, port: int) -> Addresses:
     return Addresses(url=url, api=f"{url}/api/v10", gateway=f"ws{url.removeprefix('http')}")
 
 
+class _Peers(Mapping[str, Channel]):
+    """The services that are started by now, as one of them calls them."""
+
+    def __init__(self, started: Mapping[str, RpcServer], channel: Callable[[str], Channel]) -> None:
+        self._started = started
+        self._channel = channel
+        self._channels: dict[str, Channel] = {}
+
+    def __getitem__(self, peer: str) -> Channel:
+        if peer not in self._started:
+            raise KeyError(peer)
+        if peer not in self._channels:
+            self._channels[peer] = self._channel(peer)
+        return self._channels[peer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._started)
+
+    def __len__(self) -> int:
+        return len(self._started)
+
+
 class _Host:
-    """Gives each service its surroundings. A service can call those that were started before it."""
+    """Gives each service its surroundings. A service can call those that were started before it, and later the others
+    too: its peers are a view."""
 
     def __init__(
         self, settings: UpSettings, clock: Clock, tokens: InternalTokens, bus: Bus, stack: AsyncExitStack
@@ -149,14 +172,13 @@ class _Host:
     async def start(self, name: str, build: Callable[[Runtime], AbstractAsyncContextManager[Built]]) -> Built:
         server = RpcServer(name, self._tokens)
         identity = Principal(PrincipalKind.SERVICE, service=name)
-        peers = {peer: self._channel(peer, identity) for peer in self._started}
         runtime = Runtime(
             data=self._settings.data,
             clock=self._clock,
             tokens=self._tokens,
             bus=self._bus,
             server=server,
-            peers=peers,
+            peers=_Peers(self._started, partial(self._channel, identity=identity)),
         )
         with _starting(name, self._settings.data):
             built = await self._stack.enter_async_context(build(runtime))

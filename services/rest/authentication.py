@@ -14,7 +14,7 @@ from beep.users.v1.tokens_service_pb2 import (
     TokenScheme,
 )
 from services.common.auth import Principal, PrincipalKind
-from services.common.bus import SESSION_REVOKED, Bus, HistoryLost, shard_id, user_shard
+from services.common.bus import ACCOUNT_REVOKED, SESSION_REVOKED, Bus, HistoryLost, shard_id, user_shard
 from services.common.clock import Clock
 from services.common.errors import Unauthenticated
 
@@ -123,7 +123,7 @@ class Authenticator:
             try:
                 async for batch in self._subscription:
                     for record in batch:
-                        if record.envelope.type == SESSION_REVOKED:
+                        if record.envelope.type in (SESSION_REVOKED, ACCOUNT_REVOKED):
                             self.forget(shard_id(record.envelope.shard))
                 return
             except HistoryLost:

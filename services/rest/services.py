@@ -22,6 +22,7 @@ from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
 from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
+from beep.users.v1.security_service_pb2_grpc import SecurityServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceStub
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
     from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
     from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
+    from beep.users.v1.security_service_pb2_grpc import SecurityServiceAsyncStub
     from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
     from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceAsyncStub
@@ -64,6 +66,7 @@ class Services:
     bots: "BotsServiceAsyncStub"
     private_channels: "PrivateChannelsServiceAsyncStub"
     relationships: "RelationshipsServiceAsyncStub"
+    security: "SecurityServiceAsyncStub"
     tokens: "TokensServiceAsyncStub"
     users: "UsersServiceAsyncStub"
     servers: "ServersServiceAsyncStub"
@@ -90,6 +93,7 @@ class Services:
             bots=BotsServiceStub(users),
             private_channels=PrivateChannelsServiceStub(users),
             relationships=RelationshipsServiceStub(users),
+            security=SecurityServiceStub(users),
             tokens=TokensServiceStub(users),
             users=UsersServiceStub(users),
             servers=ServersServiceStub(servers),

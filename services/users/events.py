@@ -5,12 +5,14 @@ alone; other services that follow it take it for the news that the user changed,
 not follow the shard of every user have PROFILE_CHANGED, with nothing but the id.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from services.common.bus import (
     ACCOUNT_REVOKED,
+    BLOBS_DELETED,
     PROFILE_CHANGED,
     SESSION_REVOKED,
     Audience,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 USER_UPDATE: Final = "USER_UPDATE"
 SERVERS: Final = "servers"
+REST: Final = "rest"
 
 
 def session_revoked(event_id: int, user_id: int, auth_session_id: str) -> OutboxRecord:
@@ -43,13 +46,19 @@ def account_revoked(event_id: int, user_id: int, *, but: str) -> OutboxRecord:
     return OutboxRecord(event_id, shard, (Envelope(event_id, shard, ACCOUNT_REVOKED, body, Audience.NONE),))
 
 
-def profile_changed(event_id: int, control_id: int, account: "Account") -> OutboxRecord:
-    """The record of a change that others may see: to the user the account, to `servers` that there was one."""
+def profile_changed(event_ids: Sequence[int], account: "Account", *, old_avatar: str) -> OutboxRecord:
+    """The record of a change that others may see: to the user the account, to `servers` that there was one, to `rest`
+    that the picture of before is nobody's. `event_ids`: three."""
     user_id = account.user.id
-    update = account_changed(event_id, account).envelopes[0]
-    body = msgspec.json.encode({"user_id": str(user_id)})
-    control = Envelope(control_id, service_shard(SERVERS), PROFILE_CHANGED, body, Audience.NONE)
-    return OutboxRecord(event_id, update.shard, (update, control))
+    update = account_changed(event_ids[0], account).envelopes[0]
+    envelopes = [update, _control(event_ids[1], SERVERS, PROFILE_CHANGED, {"user_id": str(user_id)})]
+    if old_avatar and old_avatar != account.user.avatar:
+        envelopes.append(_control(event_ids[2], REST, BLOBS_DELETED, {"keys": [f"avatars/{user_id}/{old_avatar}"]}))
+    return OutboxRecord(event_ids[0], update.shard, tuple(envelopes))
+
+
+def _control(event_id: int, service: str, kind: str, body: dict[str, object]) -> Envelope:
+    return Envelope(event_id, service_shard(service), kind, msgspec.json.encode(body), Audience.NONE)
 
 
 def account_changed(event_id: int, account: "Account") -> OutboxRecord:

@@ -134,8 +134,8 @@ async def test_reserved_name_is_taken_when_its_person_comes(stored: StoreUnderTe
 # Profiles.
 
 
-def told(profile: Profile) -> OutboxRecord:
-    return OutboxRecord(profile.user.id, profile.user.username, ())
+def told(before: Profile, after: Profile) -> OutboxRecord:
+    return OutboxRecord(after.user.id, f"{before.user.username} {after.user.username}", ())
 
 
 async def change(stored: StoreUnderTest, user_id: int, **fields: str) -> Profile:
@@ -153,7 +153,7 @@ async def test_profile_changes_together_with_its_record(stored: StoreUnderTest) 
     assert await stored.store.profile(1) == changed
     assert await stored.store.person_named("ada.l") == changed.user
     assert await stored.store.person_named("ada") is None
-    assert stored.committed == await stored.recorded() == [OutboxRecord(1, "ada.l", ())]
+    assert stored.committed == await stored.recorded() == [OutboxRecord(1, "ada ada.l", ())]
 
 
 async def test_nothing_is_recorded_when_a_profile_is_as_it_was(stored: StoreUnderTest) -> None:

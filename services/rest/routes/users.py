@@ -2,24 +2,52 @@
 
 from typing import Annotated
 
-from litestar import delete, get
-from litestar.params import QueryParameter
+from litestar import delete, get, patch
+from litestar.params import JSONBody, QueryParameter
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from beep.servers.v1.members_service_pb2 import GetMemberRequest
 from beep.servers.v1.servers_service_pb2 import LeaveServerRequest, ListServersRequest
-from beep.users.v1.users_service_pb2 import GetAccountRequest, GetUsersRequest
+from beep.users.v1.users_service_pb2 import GetAccountRequest, GetUsersRequest, UpdateAccountRequest
 from services.common import limits
 from services.common.errors import NotFound
-from services.rest.fields import PathId, QueryId
+from services.rest.body import BodyDecoder
+from services.rest.fields import PathId, QueryId, given, or_empty
 from services.rest.request import ApiRequest
 from services.wire.member import MemberObject, member_object
 from services.wire.server import PartialGuild, partial_guild
 from services.wire.user import AccountObject, UserObject, account_object, user_object
 
 
+class AccountChange(Struct):
+    """`avatar`: a data URI; null takes it away. First and last name are Beep's own, and shown to nobody else."""
+
+    username: Annotated[str, Meta(min_length=limits.USERNAME_MIN, max_length=limits.USERNAME)] | UnsetType = UNSET
+    global_name: Annotated[str, Meta(max_length=limits.GLOBAL_NAME)] | UnsetType | None = UNSET
+    avatar: str | UnsetType | None = UNSET
+    first_name: Annotated[str, Meta(max_length=limits.PERSON_NAME)] | UnsetType | None = UNSET
+    last_name: Annotated[str, Meta(max_length=limits.PERSON_NAME)] | UnsetType | None = UNSET
+
+
 @get("/users/@me")
 async def get_account(request: ApiRequest) -> AccountObject:
     answer = await request.services.users.GetAccount(GetAccountRequest(), metadata=request.to_users)
+    return account_object(answer.account)
+
+
+@patch("/users/@me", dto=BodyDecoder[AccountChange], return_dto=None)
+async def update_account(request: ApiRequest, data: JSONBody[AccountChange]) -> AccountObject:
+    async with request.edge.pictures.changing("avatars", request.caller.user_id, data.avatar, "avatar") as avatar:
+        answer = await request.services.users.UpdateAccount(
+            UpdateAccountRequest(
+                username=given(data.username),
+                global_name=or_empty(data.global_name, ""),
+                avatar=avatar,
+                first_name=or_empty(data.first_name, ""),
+                last_name=or_empty(data.last_name, ""),
+            ),
+            metadata=request.to_users,
+        )
     return account_object(answer.account)
 
 
@@ -59,4 +87,4 @@ async def get_own_member(request: ApiRequest, server_id: PathId) -> MemberObject
     return member_object(answer.member)
 
 
-ROUTES = [get_account, get_user, list_servers, leave_server, get_own_member]
+ROUTES = [get_account, update_account, get_user, list_servers, leave_server, get_own_member]

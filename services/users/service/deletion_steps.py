@@ -123,13 +123,15 @@ class DeletionSteps:
             first_name="",
             last_name="",
         )
-        event_id, control_id = self._ids.next(), self._ids.next()
+        event_ids = [self._ids.next() for _ in range(3)]
         await self._store.update_profile(
             deletion.user_id,
             change,
             email="",
             now_ms=self._clock.now_ms(),
-            record=lambda after: profile_changed(event_id, control_id, render.account(after, None)),
+            record=lambda before, after: profile_changed(
+                event_ids, render.account(after, None), old_avatar=before.user.avatar
+            ),
         )
 
     async def _forget_identity(self, deletion: Deletion) -> None:

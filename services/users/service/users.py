@@ -71,14 +71,16 @@ class UsersService(UsersServiceServicer):
             first_name=request.first_name if request.HasField("first_name") else None,
             last_name=request.last_name if request.HasField("last_name") else None,
         )
-        event_id, control_id = self._ids.next(), self._ids.next()
+        event_ids = [self._ids.next() for _ in range(3)]
         try:
             updated = await self._store.update_profile(
                 profile.user.id,
                 change,
                 email="" if state is None else state.email,
                 now_ms=self._clock.now_ms(),
-                record=lambda after: profile_changed(event_id, control_id, render.account(after, state)),
+                record=lambda before, after: profile_changed(
+                    event_ids, render.account(after, state), old_avatar=before.user.avatar
+                ),
             )
         except UsernameTaken:
             raise invalid_field("username", "USERNAME_ALREADY_TAKEN", "This username is taken. Try another.") from None

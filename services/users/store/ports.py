@@ -115,9 +115,10 @@ class UserStore(Protocol):
         *,
         email: str,
         now_ms: int,
-        record: Callable[[Profile], OutboxRecord],
+        record: Callable[[Profile, Profile], OutboxRecord],
     ) -> Profile:
-        """Change a user that exists; stores the record that `record` makes of the result, unless nothing changed.
+        """Change a user that exists; stores the record that `record` makes of what was and what is, unless
+        nothing changed.
 
         `email`: whose reservations of a name do not stand in the way.
 

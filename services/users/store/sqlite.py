@@ -168,7 +168,7 @@ class SqliteUserStore:
         *,
         email: str,
         now_ms: int,
-        record: Callable[[Profile], OutboxRecord],
+        record: Callable[[Profile, Profile], OutboxRecord],
     ) -> Profile:
         def apply(conn: sqlite3.Connection) -> tuple[Profile, OutboxRecord | None]:
             before = _profile(
@@ -184,7 +184,7 @@ class SqliteUserStore:
                 if not _is_free(conn, after.user.username, email):
                     raise UsernameTaken
             _update_profile(conn, after)
-            told = record(after)
+            told = record(before, after)
             append(conn, told)
             return after, told
 
