@@ -14,6 +14,7 @@ from services.rest.admission import OPEN, Admission
 from services.rest.exceptions import handlers
 from services.rest.request import EDGE, ApiRequest, Edge
 from services.rest.routes import (
+    account,
     applications,
     audit_log,
     auth,
@@ -68,7 +69,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *users.ROUTES,
     *webhooks.ROUTES,
 ]
-BEEP: Sequence[HTTPRouteHandler] = [*auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
+BEEP: Sequence[HTTPRouteHandler] = [*account.ROUTES, *auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
 UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
 
