@@ -18,12 +18,14 @@ from beep.servers.v1 import (
     members_service_pb2,
     roles_service_pb2,
     servers_service_pb2,
+    threads_service_pb2,
 )
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
+from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceStub
 from beep.users.v1.bots_service_pb2 import CreateBotRequest
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from services.authz import __main__ as authz
@@ -55,6 +57,7 @@ class Caller:
         self.roles = RolesServiceStub(channel)
         self.members = MembersServiceStub(channel)
         self.invites = InvitesServiceStub(channel)
+        self.threads = ThreadsServiceStub(channel)
 
     async def create_server(self, name: str = "Lab", **fields: Any) -> Any:
         """The snapshot of the new server."""
@@ -69,12 +72,28 @@ class Caller:
         request = channels_service_pb2.CreateChannelRequest(server_id=server_id, name=name, **fields)
         return (await self.channels.CreateChannel(request)).channel
 
+    async def create_thread(self, channel_id: int, name: str = "talk", **fields: Any) -> Any:
+        request = threads_service_pb2.CreateThreadRequest(channel_id=channel_id, name=name, **fields)
+        return (await self.threads.CreateThread(request)).thread
+
+    async def update_thread(self, thread_id: int, **fields: Any) -> Any:
+        request = threads_service_pb2.UpdateThreadRequest(thread_id=thread_id, **fields)
+        return (await self.threads.UpdateThread(request)).thread
+
+    async def add_to_thread(self, thread_id: int, user_id: int) -> None:
+        request = threads_service_pb2.AddThreadMemberRequest(thread_id=thread_id, user_id=user_id)
+        await self.threads.AddThreadMember(request)
+
     async def create_invite(self, channel_id: int, **fields: Any) -> Any:
         request = invites_service_pb2.CreateInviteRequest(channel_id=channel_id, **fields)
         return (await self.invites.CreateInvite(request)).invite
 
     async def accept(self, code: str) -> bool:
         return (await self.invites.AcceptInvite(invites_service_pb2.AcceptInviteRequest(code=code))).joined
+
+    async def join(self, server_id: int) -> None:
+        """A public server."""
+        await self.servers.JoinServer(servers_service_pb2.JoinServerRequest(server_id=server_id))
 
     async def give_role(self, server_id: int, user_id: int, role_id: int) -> None:
         await self.members.AddMemberRole(
