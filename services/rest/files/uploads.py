@@ -262,11 +262,11 @@ def attachment_key(attachment: Attachment) -> str:
 
 
 async def _bounded(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    size = len(head)
-    if head:
-        yield head
-    async for chunk in rest:
+    size = 0
+    chunk = head
+    while chunk:
         size += len(chunk)
         if size > limits.UPLOAD_FILE_BYTES:
             raise RequestTooLarge
         yield chunk
+        chunk = await anext(rest, b"")

@@ -90,7 +90,7 @@ NOT_A_NUMBER = ("NUMBER_TYPE_COERCE", "Value is not a number in range.")
         (
             b'{"content": "' + b"a" * limits.REQUEST_BODY_BYTES + b'"}',
             413,
-            {"message": "413: Request Entity Too Large", "code": 0},
+            {"message": "Request entity too large", "code": 40005},
         ),
     ],
 )

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from services.common import limits
-from services.rest.app import BEEP, BEEP_PREFIX, DISCORD, DISCORD_PREFIX
+from services.rest.app import BEEP, BEEP_PREFIX, DISCORD, DISCORD_PREFIX, FILES
 from tests.integration.rest.running_edge import RunningEdge
 
 
@@ -18,12 +18,28 @@ async def test_every_route_is_described(document: Any) -> None:
     described = {(method, path) for path, methods in document["paths"].items() for method in methods}
     served = {
         (method.lower(), (prefix + path).replace(":str", ""))
-        for prefix, routes in ((DISCORD_PREFIX, DISCORD), (BEEP_PREFIX, BEEP))
+        for prefix, routes in ((DISCORD_PREFIX, DISCORD), (BEEP_PREFIX, BEEP), ("", FILES))
         for handler in routes
         for path in handler.paths
         for method in handler.http_methods
     }
     assert described == served
+
+
+async def test_messages_are_described_as_forms_with_files(document: Any) -> None:
+    for method, path in (("post", "/messages"), ("patch", "/messages/{message_id}")):
+        content = document["paths"]["/api/v10/channels/{channel_id}" + path][method]["requestBody"]["content"]
+        form = content["multipart/form-data"]["schema"]
+        assert form["properties"]["payload_json"] == content["application/json"]["schema"]
+        assert f"{limits.ATTACHMENTS_PER_MESSAGE} of them" in form["description"]
+
+
+async def test_downloads_are_described_as_files(document: Any) -> None:
+    for method in ("get", "head"):
+        operation = document["paths"]["/attachments/{channel_id}/{attachment_id}/{token}/{filename}"][method]
+        assert set(operation["responses"]) > {"200", "206", "304", "404", "416"}
+        assert "*/*" in operation["responses"]["200"]["content"]
+        assert {"Range", "If-None-Match"} < {parameter["name"] for parameter in operation["parameters"]}
 
 
 async def test_limits_are_those_of_the_code(document: Any) -> None:
