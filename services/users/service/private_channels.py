@@ -80,7 +80,9 @@ class PrivateChannelsService(PrivateChannelsServiceServicer):
     async def GetPrivateChannel(
         self, request: pb.GetPrivateChannelRequest, context: object
     ) -> pb.GetPrivateChannelResponse:
-        channel = await self._channel(current_user_id(), request.channel_id)
+        # Services ask about any: what kind of channel it is.
+        user_id = None if current_principal().is_service else current_user_id()
+        channel = await self._channel(user_id, request.channel_id)
         if isinstance(channel, Pair):
             shown = render.direct(channel, await self._profiles(channel.user_ids))
         else:
@@ -167,13 +169,13 @@ class PrivateChannelsService(PrivateChannelsServiceServicer):
         pair = (await self._pair_store.pair(user_id, other_id)).pair
         return pair.side(user_id).type is RelationshipType.FRIEND
 
-    async def _channel(self, user_id: int, channel_id: int) -> Pair | Group:
-        """The direct message or group, if the user takes part in it."""
+    async def _channel(self, user_id: int | None, channel_id: int) -> Pair | Group:
+        """The direct message or group, if the user (None: anybody) takes part in it."""
         direct = await self._pair_store.pair_of_channel(channel_id)
-        if direct is not None and user_id in direct.pair.user_ids:
+        if direct is not None and (user_id is None or user_id in direct.pair.user_ids):
             return direct.pair
         found = await self._group_store.group(channel_id)
-        if found is not None and user_id in found.group.participant_ids:
+        if found is not None and (user_id is None or user_id in found.group.participant_ids):
             return found.group
         raise UnknownPrivateChannel
 
