@@ -5,6 +5,7 @@ import pytest
 
 from tests.integration.users.embedded_identity import EmbeddedStack, embedded_stack
 from tests.integration.users.running_users import RunningUsers, running_users
+from tests.integration.users.social import settle
 
 
 @pytest.fixture
@@ -15,5 +16,13 @@ async def stack(tmp_path: Path) -> AsyncIterator[EmbeddedStack]:
 
 @pytest.fixture
 async def beep(tmp_path: Path) -> AsyncIterator[RunningUsers]:
+    async with running_users(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[RunningUsers]:
+    """A users service that knows everybody of `social.NAMES`."""
+    await settle(tmp_path)
     async with running_users(tmp_path) as running:
         yield running

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import httpx
 from litestar.types import ASGIApp
 
+from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.users.v1.accounts_service_pb2 import RegisterRequest
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
+from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.tokens_service_pb2 import TOKEN_SCHEME_ANY, AuthenticateRequest, AuthenticateResponse
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
@@ -29,8 +32,11 @@ from tests.integration.users.embedded_identity import ORIGIN, PASSWORD, SERVICE_
 from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceAsyncStub
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
+    from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
+    from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
     from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
@@ -57,9 +63,13 @@ class RunningUsers:
     """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
 
     def __init__(self, runtime: Runtime, bus: GatedBus, pages: ASGIApp, http: httpx.AsyncClient) -> None:
+        authz = runtime.peers["authz"]
         channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
+        self.authz: AuthzServiceAsyncStub = AuthzServiceStub(authz)
         self.accounts: AccountsServiceAsyncStub = AccountsServiceStub(channel)
         self.bots: BotsServiceAsyncStub = BotsServiceStub(channel)
+        self.private_channels: PrivateChannelsServiceAsyncStub = PrivateChannelsServiceStub(channel)
+        self.relationships: RelationshipsServiceAsyncStub = RelationshipsServiceStub(channel)
         self.tokens: TokensServiceAsyncStub = TokensServiceStub(channel)
         self.users: UsersServiceAsyncStub = UsersServiceStub(channel)
         self.clock = runtime.clock
