@@ -20,7 +20,10 @@ from beep.servers.v1 import (
     servers_service_pb2,
     threads_service_pb2,
 )
+from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceStub
+from beep.servers.v1.bans_service_pb2_grpc import BansServiceStub
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
+from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceStub
 from beep.servers.v1.invites_service_pb2_grpc import InvitesServiceStub
 from beep.servers.v1.members_service_pb2_grpc import MembersServiceStub
 from beep.servers.v1.roles_service_pb2_grpc import RolesServiceStub
@@ -57,6 +60,9 @@ class Caller:
         self.roles = RolesServiceStub(channel)
         self.members = MembersServiceStub(channel)
         self.invites = InvitesServiceStub(channel)
+        self.invitations = InvitationsServiceStub(channel)
+        self.bans = BansServiceStub(channel)
+        self.audit_log = AuditLogServiceStub(channel)
         self.threads = ThreadsServiceStub(channel)
 
     async def create_server(self, name: str = "Lab", **fields: Any) -> Any:
@@ -214,6 +220,12 @@ class World:
         answer = await bots.CreateBot(CreateBotRequest(name="helper", is_public=is_public))
         return answer.bot.user.id
 
+    async def rename(self, user_id: int, username: str) -> None:
+        """In the database of users, which tells nobody of it."""
+        db = await Database.open(self._beep.data / USERS_DATABASE, users_sqlite.MIGRATIONS)
+        await db.write(lambda conn: conn.execute("UPDATE users SET username = ? WHERE id = ?", (username, user_id)))
+        await db.close()
+
     async def may(self, user_id: int, channel_id: int, permission: Permission) -> bool:
         request = authz_service_pb2.AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=permission)
         return (await self.authz.Authorize(request)).outcome == authz_service_pb2.OUTCOME_ALLOWED
@@ -232,11 +244,13 @@ class World:
                     break
         subscription.close()
 
+    async def changes(self, server_id: int) -> list[Envelope]:
+        """What was told of the server's changes, without what its audit log says of them."""
+        events = await self.events(server_shard(server_id))
+        return [envelope for envelope in events if envelope.type != "GUILD_AUDIT_LOG_ENTRY_CREATE"]
+
     async def dispatches(self, server_id: int) -> list[tuple[str, dict[str, Any]]]:
-        return [
-            (envelope.type, msgspec.json.decode(envelope.body))
-            for envelope in await self.events(server_shard(server_id))
-        ]
+        return [(envelope.type, msgspec.json.decode(envelope.body)) for envelope in await self.changes(server_id)]
 
     async def _make_people(self) -> None:
         db = await Database.open(self._beep.data / USERS_DATABASE, users_sqlite.MIGRATIONS)

@@ -150,7 +150,7 @@ async def test_view_changes_are_announced_where_they_stand_in_the_stream(world: 
     await owner.set_overwrite(channel_id, role.id, deny=VIEW)
     await owner.kick(server_id, ANN)
 
-    access = [(envelope.type, envelope.access) for envelope in await world.events(f"server:{server_id}")]
+    access = [(envelope.type, envelope.access) for envelope in await world.changes(server_id)]
     joined, made, given, renamed, closed, left = access
     assert joined[1] is not None
     assert joined[1].joined_user_ids == (ANN,)
