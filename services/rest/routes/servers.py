@@ -17,6 +17,7 @@ from services.common import limits
 from services.rest.admission import LIMIT
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, ServerName, Snowflake, given, or_empty
+from services.rest.files.pictures import PictureIn
 from services.rest.request import ApiRequest
 from services.wire.server import GuildObject, GuildPreview, guild_object, guild_preview
 
@@ -31,6 +32,7 @@ class GuildCreate(Struct):
     name: ServerName
     description: Description | None = None
     features: Features | None = None
+    icon: PictureIn | None = None
 
 
 class GuildUpdate(Struct):
@@ -40,20 +42,29 @@ class GuildUpdate(Struct):
     system_channel_id: Snowflake | UnsetType | None = UNSET
     # Hands the server over.
     owner_id: Snowflake | UnsetType | None = UNSET
+    # null takes it away.
+    icon: PictureIn | UnsetType | None = UNSET
 
 
 @post("/guilds", dto=BodyDecoder[GuildCreate], return_dto=None, opt={LIMIT: "server_creates"})
 async def create_server(request: ApiRequest, data: JSONBody[GuildCreate]) -> GuildObject:
+    pictures = request.edge.pictures
+    icon = None if data.icon is None else pictures.parse(data.icon, "icon")
     answer = await request.services.servers.CreateServer(
         CreateServerRequest(
             name=data.name,
             description=data.description or "",
             is_public=DISCOVERABLE in (data.features or ()),
+            icon="" if icon is None else icon.name,
             idempotency_key=request.idempotency_key,
         ),
         metadata=request.to_servers,
     )
-    return guild_object(answer.snapshot.server, answer.snapshot.roles)
+    server = answer.snapshot.server
+    if icon is not None and server.icon:
+        # It is kept under the server's id, which is known only now; a retry gets the name that the first try gave it.
+        await pictures.put("icons", server.id, icon.named(server.icon))
+    return guild_object(server, answer.snapshot.roles)
 
 
 @get("/guilds/{server_id:str}")
@@ -67,18 +78,20 @@ async def get_server(request: ApiRequest, server_id: PathId) -> GuildObject:
 @patch("/guilds/{server_id:str}", dto=BodyDecoder[GuildUpdate], return_dto=None)
 async def update_server(request: ApiRequest, server_id: PathId, data: JSONBody[GuildUpdate]) -> GuildObject:
     features = given(data.features)
-    answer = await request.services.servers.UpdateServer(
-        UpdateServerRequest(
-            server_id=server_id,
-            name=given(data.name),
-            description=or_empty(data.description, ""),
-            is_public=None if features is None else DISCOVERABLE in features,
-            system_channel_id=or_empty(data.system_channel_id, 0),
-            owner_id=given(data.owner_id),
-            reason=request.reason,
-        ),
-        metadata=request.to_servers,
-    )
+    async with request.edge.pictures.changing("icons", server_id, data.icon, "icon") as icon:
+        answer = await request.services.servers.UpdateServer(
+            UpdateServerRequest(
+                server_id=server_id,
+                name=given(data.name),
+                description=or_empty(data.description, ""),
+                is_public=None if features is None else DISCOVERABLE in features,
+                system_channel_id=or_empty(data.system_channel_id, 0),
+                owner_id=given(data.owner_id),
+                icon=icon,
+                reason=request.reason,
+            ),
+            metadata=request.to_servers,
+        )
     return guild_object(answer.server, answer.roles)
 
 
