@@ -165,3 +165,18 @@ async def test_who_is_no_nickname_changer_keeps_their_name(world: World) -> None
     # MANAGE_NICKNAMES is about others; one's own nickname is another right.
     await world.role("all but this", all_rights_but(Permission.CHANGE_NICKNAME), world.unable)
     assert await world.unable.refused("PATCH", f"{world.path}/members/@me", {"nick": "x"}) == MISSING_PERMISSIONS
+
+
+@pytest.mark.story("ACC-07", "GTW-02")
+async def test_members_are_told_who_somebody_is_now(world: World) -> None:
+    witness, outside = await world.connect(world.able), await world.connect(world.stranger)
+    name = f"Name {world.server_id}"
+    await world.member.ok("PATCH", "/users/@me", {"global_name": name})
+    told = await witness.wait_for("GUILD_MEMBER_UPDATE", lambda member: member["user"]["global_name"] == name)
+    assert (told["guild_id"], told["user"]["id"]) == (world.server_id, world.member.user_id)
+    assert (await world.owner.ok("GET", f"{world.path}/members/{world.member.user_id}"))["user"] == told["user"]
+    await world.caught_up(witness)
+    await world.assert_untold(outside)
+    # Nobody did anything to them.
+    log = await world.owner.ok("GET", f"{world.path}/audit-logs?target_id={world.member.user_id}")
+    assert log["audit_log_entries"] == []
