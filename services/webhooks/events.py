@@ -1,17 +1,18 @@
 """What webhooks publishes, and what it follows.
 
 A change becomes one outbox record in the order of its server: WEBHOOKS_UPDATE to the shard of the server, for those who
-may view the channel; and, unless nobody with a name did it (the webhook's token did), AUDIT_ENTRY to `servers`.
+may view the channel; unless nobody with a name did it (the webhook's token did), AUDIT_ENTRY to `servers`; and
+BLOBS_DELETED to `rest` for a picture that nobody has any more.
 
 Followed, by an inbox: CHANNELS_DELETED.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from services.common.bus import AUDIT_ENTRY, Audience, Envelope, server_shard, service_shard
+from services.common.bus import AUDIT_ENTRY, BLOBS_DELETED, Audience, Envelope, server_shard, service_shard
 from services.common.outbox import OutboxRecord
 from services.webhooks.domain.webhook import Webhook
 from services.wire.encoding import encode
@@ -35,6 +36,12 @@ class AuditEntry(msgspec.Struct):
     options: None = None
 
 
+class BlobsDeleted(msgspec.Struct):
+    """The body of BLOBS_DELETED."""
+
+    keys: list[str]
+
+
 class ChannelsDeleted(msgspec.Struct):
     """The body of CHANNELS_DELETED. Ids are strings of digits, which msgspec reads as numbers when not strict."""
 
@@ -51,22 +58,40 @@ class WebhookEvents:
     def __init__(self, next_id: Callable[[], int]) -> None:
         self._next_id = next_id
 
-    def record(
-        self, webhook: Webhook, action: int, *, actor_id: int, reason: str, left_channel_id: int = 0
-    ) -> OutboxRecord:
-        """What one change tells.
+    def record(self, before: Webhook | None, after: Webhook | None, *, actor_id: int, reason: str) -> OutboxRecord:
+        """What one change tells of a webhook that begins (`before` is None), changes, or goes (`after` is None).
 
-        Args:
-            webhook: as it is now, or was at last.
-            action: CREATED, UPDATED or DELETED.
-            actor_id: 0: its token did it.
-            left_channel_id: where it was before, if it has moved.
+        `actor_id` 0: its token did it.
         """
-        channel_ids = [channel_id for channel_id in (left_channel_id, webhook.channel_id) if channel_id]
+        webhook = after or before
+        assert webhook is not None
+        channel_ids = dict.fromkeys(each.channel_id for each in (before, after) if each is not None)
         envelopes = [self._update(webhook.server_id, channel_id) for channel_id in channel_ids]
         if actor_id:
+            action = CREATED if before is None else UPDATED if after is not None else DELETED
             envelopes.append(self._audit(webhook, action, actor_id, reason))
+        if before is not None and before.avatar and (after is None or after.avatar != before.avatar):
+            envelopes.append(self._blobs_deleted([before]))
         return OutboxRecord(self._next_id(), server_shard(webhook.server_id), tuple(envelopes))
+
+    def dropped(self, webhooks: Sequence[Webhook]) -> OutboxRecord | None:
+        """Of those that went with their channels, which nobody may view any more: their pictures go as well."""
+        pictured = [webhook for webhook in webhooks if webhook.avatar]
+        if not pictured:
+            return None
+        return OutboxRecord(self._next_id(), server_shard(pictured[0].server_id), (self._blobs_deleted(pictured),))
+
+    def _blobs_deleted(self, webhooks: Sequence[Webhook]) -> Envelope:
+        # Where the edge keeps the pictures of users, under the webhook's id: Discord's URLs are the same for both.
+        keys = [f"avatars/{webhook.id}/{webhook.avatar}" for webhook in webhooks]
+        return Envelope(
+            event_id=self._next_id(),
+            shard=service_shard("rest"),
+            type=BLOBS_DELETED,
+            body=encode(BlobsDeleted(keys)),
+            audience=Audience.NONE,
+            server_id=webhooks[0].server_id,
+        )
 
     def _update(self, server_id: int, channel_id: int) -> Envelope:
         return Envelope(

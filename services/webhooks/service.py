@@ -88,7 +88,7 @@ class WebhooksService(WebhooksServiceServicer):
         key = request.idempotency_key
         made = await self._store.add(
             webhook,
-            self._events.record(webhook, events.CREATED, actor_id=user_id, reason=request.reason),
+            self._events.record(None, webhook, actor_id=user_id, reason=request.reason),
             most=WEBHOOKS_PER_CHANNEL,
             key=IdempotencyKey(user_id, request.channel_id, key) if key else None,
             now_ms=self._clock.now_ms(),
@@ -125,16 +125,9 @@ class WebhooksService(WebhooksServiceServicer):
             edited = rules.edited(webhook, edit)
             if edited is None:
                 return pb.UpdateWebhookResponse(webhook=await self._shown(bearer, webhook))
-            moved = edited.channel_id != webhook.channel_id
-            if moved:
+            if edited.channel_id != webhook.channel_id:
                 await self._require_same_server(bearer, edited)
-            record = self._events.record(
-                edited,
-                events.UPDATED,
-                actor_id=bearer.user_id,
-                reason=request.reason,
-                left_channel_id=webhook.channel_id if moved else 0,
-            )
+            record = self._events.record(webhook, edited, actor_id=bearer.user_id, reason=request.reason)
             if await self._store.replace(edited, record, most=WEBHOOKS_PER_CHANNEL):
                 return pb.UpdateWebhookResponse(webhook=await self._shown(bearer, edited))
         raise Aborted("CONFLICT", "Others keep changing this webhook; try again.")
@@ -142,7 +135,7 @@ class WebhooksService(WebhooksServiceServicer):
     async def DeleteWebhook(self, request: pb.DeleteWebhookRequest, context: object) -> pb.DeleteWebhookResponse:
         for _ in range(MAX_TRIES):
             bearer, webhook = await self._find(request.webhook_id, request.token)
-            record = self._events.record(webhook, events.DELETED, actor_id=bearer.user_id, reason=request.reason)
+            record = self._events.record(webhook, None, actor_id=bearer.user_id, reason=request.reason)
             if await self._store.delete(webhook, record):
                 return pb.DeleteWebhookResponse()
         raise Aborted("CONFLICT", "Others keep changing this webhook; try again.")
@@ -150,7 +143,7 @@ class WebhooksService(WebhooksServiceServicer):
     async def channels_deleted(self, envelope: Envelope) -> None:
         """What the inbox does with an event."""
         if envelope.type == CHANNELS_DELETED:
-            await self._store.drop_channels(events.deleted_channels(envelope))
+            await self._store.drop_channels(events.deleted_channels(envelope), self._events.dropped)
 
     async def _find(self, webhook_id: int, token: str) -> tuple[Bearer, Webhook]:
         """The webhook, for somebody who may have it.

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -163,9 +163,28 @@ async def test_channel_that_is_gone_has_no_webhook_and_gets_none(store: WebhookS
     await add(store, webhook(1))
     other = await add(store, webhook(2, channel_id=OTHER))
     for _ in range(2):
-        await store.drop_channels([CHANNEL, 5])
+        await store.drop_channels([CHANNEL, 5], lambda _: None)
     assert await store.of_server(SERVER) == [other]
     with pytest.raises(UnknownChannel):
         await add(store, webhook(3))
     with pytest.raises(UnknownChannel):
         await store.replace(replace(other, channel_id=CHANNEL, revision=2), record(), most=MOST)
+
+
+async def test_what_is_told_of_webhooks_that_go_with_their_channel_is_stored_with_it(
+    under_test: StoreUnderTest,
+) -> None:
+    store, told = under_test.store, record()
+    one, two = await add(store, webhook(1, avatar="abc")), await add(store, webhook(2, channel_id=OTHER))
+    await add(store, webhook(3, channel_id=9))
+    before = len(under_test.notified)
+    gone: list[Webhook] = []
+
+    def tell(webhooks: Sequence[Webhook]) -> OutboxRecord:
+        gone.extend(webhooks)
+        return told
+
+    await store.drop_channels([CHANNEL, OTHER], tell)
+    assert sorted(gone, key=lambda each: each.id) == [one, two]
+    assert under_test.notified[before:] == [told]
+    assert (await under_test.pending())[-1] == told

@@ -10,6 +10,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from services.common.permissions import Permission
 from tests.support.demo import Demo
 
 SECONDS = 15.0
@@ -43,6 +44,15 @@ class PingBot(discord.Client):
 
     async def on_message_delete(self, message: discord.Message) -> None:
         self.log.put_nowait(("delete", message))
+
+    async def on_thread_create(self, thread: discord.Thread) -> None:
+        self.log.put_nowait(("thread", thread))
+
+    async def on_thread_update(self, before: discord.Thread, after: discord.Thread) -> None:
+        self.log.put_nowait(("thread edit", after))
+
+    async def on_thread_member_join(self, member: discord.ThreadMember) -> None:
+        self.log.put_nowait(("thread join", member))
 
     async def next(self, kind: str, matches: Callable[[Any], bool] = lambda _: True) -> Any:
         async with asyncio.timeout(SECONDS):
@@ -157,6 +167,49 @@ async def test_discord_py_manages_channels_and_roles(bot: PingBot, demo: Demo) -
     await lower.move(below=role)
     assert [each.name for each in await server.fetch_roles()][:3] == ["@everyone", "planner", "lower"]
     await role.delete()
+
+
+@pytest.mark.story("BOT-02", "CHT-01", "CHT-04", "CHT-05", "CHT-06")
+async def test_discord_py_talks_in_threads(bot: PingBot, demo: Demo) -> None:
+    channel = bot.get_channel(int(demo.channel_id))
+    assert isinstance(channel, discord.TextChannel)
+    thread = await channel.create_thread(name="aside", type=discord.ChannelType.public_thread, auto_archive_duration=60)
+    assert (await bot.next("thread")).id == thread.id
+    assert (thread.parent_id, thread.owner_id, thread.auto_archive_duration) == (channel.id, int(demo.bot.user_id), 60)
+    known = channel.get_thread(thread.id)
+    assert known is not None
+    assert (await known.send("between us")).channel == known
+    await demo.role("talks aside", Permission.SEND_MESSAGES_IN_THREADS, demo.sender)
+    await demo.sender.send(str(thread.id), "!ping")
+    pong = await bot.next("message", lambda message: message.content == "pong")
+    assert pong.channel.id == thread.id
+
+    await known.leave()
+    await known.join()
+    await known.add_user(discord.Object(int(demo.sender.user_id)))
+    assert (await bot.next("thread join")).id == int(demo.sender.user_id)
+    assert {member.id for member in await known.fetch_members()} == {int(demo.bot.user_id), int(demo.sender.user_id)}
+    await known.edit(name="over", archived=True)
+    assert (await bot.next("thread edit", lambda edited: edited.archived)).name == "over"
+    assert [old.id async for old in channel.archived_threads()] == [thread.id]
+
+    message = await channel.send("shall we?")
+    of_message = await message.create_thread(name="we shall")
+    assert of_message.id == message.id
+    assert [active.id for active in await channel.guild.active_threads()] == [of_message.id]
+    await of_message.delete()
+
+
+@pytest.mark.story("BOT-02", "SRV-21")
+async def test_discord_py_makes_and_deletes_a_webhook(bot: PingBot, demo: Demo) -> None:
+    channel = bot.get_channel(int(demo.channel_id))
+    assert isinstance(channel, discord.TextChannel)
+    webhook = await channel.create_webhook(name="ci", reason="for the builds")
+    assert [each.id for each in await channel.webhooks()] == [webhook.id]
+    assert discord.Webhook.from_url(webhook.url, client=bot).token == webhook.token
+    assert (await webhook.edit(name="cd")).name == "cd"
+    await webhook.delete()
+    assert await channel.webhooks() == []
 
 
 async def test_discord_py_is_told_when_its_token_is_wrong(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from tests.support.refusals import (
 from tests.support.roles import FINE_GRAINED_ROLES, VIEWER
 from tests.support.world import NOBODYS_ID, World, assert_hidden
 
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 WEBHOOK_MANAGER = FINE_GRAINED_ROLES["webhook manager"]
 
 
@@ -110,3 +111,33 @@ async def test_a_channel_has_fifteen_webhooks_at_most_and_a_retry_makes_no_secon
     assert await world.owner.refused("POST", webhooks, {"name": "one more"}) == MAX_WEBHOOKS
     assert await world.owner.ok("POST", webhooks, {"name": "0"}, **retry) == first
     assert await names(world.owner, world.channel_path) == [str(number) for number in range(15)]
+
+
+@pytest.mark.story("SRV-21")
+async def test_a_webhook_has_a_picture_that_everybody_gets(world: World) -> None:
+    webhooks = f"{world.channel_path}/webhooks"
+    assert await world.owner.refused("POST", webhooks, {"name": "ci", "avatar": "data:,hello"}) == INVALID_FORM
+    assert await world.owner.ok("GET", webhooks) == []
+    made = await world.owner.ok("POST", webhooks, {"name": "ci", "avatar": PIXEL})
+    url = f"/webhooks/{made['id']}/{made['token']}"
+    async with Api(world.beep.url) as nobody:
+        picture = await nobody.http.get(f"{nobody.url}/avatars/{made['id']}/{made['avatar']}.png")
+        assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+        assert (await nobody.ok("PATCH", url, {"avatar": None}))["avatar"] is None
+        changed = await nobody.ok("PATCH", url, {"avatar": PIXEL, "name": "cd"})
+        assert (changed["name"], changed["avatar"] is None) == ("cd", False)
+
+
+@pytest.mark.story("SRV-21", "SRV-22")
+async def test_who_did_what_to_a_webhook_stands_in_the_audit_log(world: World) -> None:
+    session = await world.connect(world.owner)
+    reason = {"headers": {"X-Audit-Log-Reason": "for the builds"}}
+    made = await world.owner.ok("POST", f"{world.channel_path}/webhooks", {"name": "ci"}, **reason)
+    await world.owner.ok("PATCH", f"/webhooks/{made['id']}", {"name": "cd"})
+    await world.owner.ok("DELETE", f"/webhooks/{made['id']}")
+    for action, why in ((50, "for the builds"), (51, None), (52, None)):
+        entry = await session.wait_for("GUILD_AUDIT_LOG_ENTRY_CREATE", lambda d, a=action: d["action_type"] == a)
+        assert (entry["target_id"], entry["user_id"]) == (made["id"], world.owner.user_id)
+        assert entry.get("reason") == why
+    log = await world.owner.ok("GET", f"{world.path}/audit-logs", params={"action_type": 50})
+    assert [entry["target_id"] for entry in log["audit_log_entries"]] == [made["id"]]

@@ -17,9 +17,11 @@ from beep.webhooks.v1.webhooks_service_pb2 import (
     ListServerWebhooksRequest,
     UpdateWebhookRequest,
 )
+from services.common.rpc import Metadata
 from services.rest.admission import OPEN
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, Snowflake, WebhookName, given
+from services.rest.files.pictures import PictureIn
 from services.rest.request import ApiRequest
 from services.wire.webhook import WebhookObject, webhook_object
 
@@ -28,20 +30,26 @@ Token = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9_-]+$"
 
 class WebhookCreate(Struct):
     name: WebhookName
+    avatar: PictureIn | None = None
 
 
 class WebhookUpdate(Struct):
     name: WebhookName | UnsetType | None = UNSET
+    avatar: PictureIn | UnsetType | None = UNSET
     channel_id: Snowflake | UnsetType | None = UNSET
 
 
 class WebhookUpdateByToken(Struct):
     name: WebhookName | UnsetType | None = UNSET
+    avatar: PictureIn | UnsetType | None = UNSET
 
 
 @post("/channels/{channel_id:str}/webhooks", status_code=200, dto=BodyDecoder[WebhookCreate], return_dto=None)
 async def create_webhook(request: ApiRequest, channel_id: PathId, data: JSONBody[WebhookCreate]) -> WebhookObject:
-    answer = await request.services.webhooks.CreateWebhook(
+    if data.avatar is not None:
+        # Before anything is made.
+        request.edge.pictures.parse(data.avatar, "avatar")
+    made = await request.services.webhooks.CreateWebhook(
         CreateWebhookRequest(
             channel_id=channel_id,
             name=data.name,
@@ -50,7 +58,11 @@ async def create_webhook(request: ApiRequest, channel_id: PathId, data: JSONBody
         ),
         metadata=request.to_webhooks,
     )
-    return webhook_object(answer.webhook)
+    if data.avatar is None or made.webhook.avatar:
+        return webhook_object(made.webhook)
+    # A picture is kept under the id of whose it is, and that is only known now.
+    change = UpdateWebhookRequest(webhook_id=made.webhook.id, reason=request.reason)
+    return await _update(request, change, data.avatar, request.to_webhooks)
 
 
 @get("/channels/{channel_id:str}/webhooks")
@@ -79,13 +91,10 @@ async def get_webhook(request: ApiRequest, webhook_id: PathId) -> WebhookObject:
 
 @patch("/webhooks/{webhook_id:str}", dto=BodyDecoder[WebhookUpdate], return_dto=None)
 async def update_webhook(request: ApiRequest, webhook_id: PathId, data: JSONBody[WebhookUpdate]) -> WebhookObject:
-    answer = await request.services.webhooks.UpdateWebhook(
-        UpdateWebhookRequest(
-            webhook_id=webhook_id, name=given(data.name), channel_id=given(data.channel_id), reason=request.reason
-        ),
-        metadata=request.to_webhooks,
+    change = UpdateWebhookRequest(
+        webhook_id=webhook_id, name=given(data.name), channel_id=given(data.channel_id), reason=request.reason
     )
-    return webhook_object(answer.webhook)
+    return await _update(request, change, data.avatar, request.to_webhooks)
 
 
 @delete("/webhooks/{webhook_id:str}", status_code=204)
@@ -111,9 +120,23 @@ async def update_webhook_by_token(
     request: ApiRequest, webhook_id: PathId, webhook_token: Token, data: JSONBody[WebhookUpdateByToken]
 ) -> WebhookObject:
     """It cannot be moved to another channel by its token."""
-    answer = await request.services.webhooks.UpdateWebhook(
-        UpdateWebhookRequest(webhook_id=webhook_id, token=webhook_token, name=given(data.name))
-    )
+    change = UpdateWebhookRequest(webhook_id=webhook_id, token=webhook_token, name=given(data.name))
+    return await _update(request, change, data.avatar, None)
+
+
+async def _update(
+    request: ApiRequest, change: UpdateWebhookRequest, avatar: str | UnsetType | None, metadata: Metadata | None
+) -> WebhookObject:
+    webhooks = request.services.webhooks
+    if isinstance(avatar, str):
+        # Nobody who may not change the webhook has a picture kept, not even for a moment.
+        await webhooks.GetWebhook(
+            GetWebhookRequest(webhook_id=change.webhook_id, token=change.token), metadata=metadata
+        )
+    async with request.edge.pictures.changing("avatars", change.webhook_id, avatar, "avatar") as name:
+        if name is not None:
+            change.avatar = name
+        answer = await webhooks.UpdateWebhook(change, metadata=metadata)
     return webhook_object(answer.webhook)
 
 

@@ -24,7 +24,7 @@ Failure
     with its key, a replace or a delete with its revision.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,11 @@ class WebhookStore(Protocol):
         """Removes the webhook if its revision is the stored one."""
         ...
 
-    async def drop_channels(self, channel_ids: Collection[int]) -> None:
-        """The channels are gone: so are their webhooks. Repeating it is harmless."""
+    async def drop_channels(
+        self, channel_ids: Collection[int], tell: Callable[[Sequence[Webhook]], OutboxRecord | None]
+    ) -> None:
+        """The channels are gone: so are their webhooks. Repeating it is harmless.
+
+        `tell` is asked within the write what is to be told of those that go, and does nothing else.
+        """
         ...

@@ -113,14 +113,25 @@ class SqliteWebhookStore:
 
         return await self._write(write, record)
 
-    async def drop_channels(self, channel_ids: Collection[int]) -> None:
+    async def drop_channels(
+        self, channel_ids: Collection[int], tell: Callable[[Sequence[Webhook]], OutboxRecord | None]
+    ) -> None:
         ids = _encode_ids(list(channel_ids)).decode()
 
-        def write(conn: sqlite3.Connection) -> None:
-            conn.execute("DELETE FROM webhooks WHERE channel_id IN (SELECT value FROM json_each(?))", (ids,))
+        def write(conn: sqlite3.Connection) -> OutboxRecord | None:
             conn.execute("INSERT OR IGNORE INTO gone_channels SELECT value FROM json_each(?)", (ids,))
+            gone = f"DELETE FROM webhooks WHERE channel_id IN (SELECT value FROM json_each(?)) RETURNING {_COLUMNS}"
+            webhooks = [_webhook(row) for row in conn.execute(gone, (ids,)).fetchall()]
+            record = tell(webhooks)
+            if record is not None:
+                append(conn, record)
+            return record
 
-        await self._db.write(write)
+        def committed(record: OutboxRecord | None) -> None:
+            if record is not None:
+                self._notify(record)
+
+        await self._db.write(write, on_commit=committed)
 
     async def _write(self, write: Callable[[sqlite3.Connection], bool], record: OutboxRecord) -> bool:
         def committed(done: bool) -> None:
