@@ -33,7 +33,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-_KEY: Final = re.compile(r"[a-z]+(?:/[a-z0-9][a-z0-9_-]{0,127}){1,3}")
+_KEY: Final = re.compile(r"[a-z][a-z-]*(?:/[a-z0-9][a-z0-9_-]{0,127}){1,3}")
 
 CHUNK_BYTES: Final = 128 * 1024
 """The largest chunk that `read` gives."""

@@ -8,7 +8,7 @@ import binascii
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, UnsetType
@@ -19,7 +19,7 @@ from services.rest.blobs.ports import Blobs, Metadata
 from services.rest.errors import InvalidForm
 from services.rest.files.media import IMAGES, Media, recognise
 
-Folder = Literal["avatars", "icons"]
+Folder = Literal["avatars", "icons", "channel-icons"]
 
 PictureIn = Annotated[
     str, Meta(max_length=limits.PICTURE_BYTES * 2, description="data:image/png;base64,… (PNG, JPEG, GIF or WebP)")
@@ -37,6 +37,9 @@ class Picture:
     name: str
     content_type: str
     data: bytes
+
+    def named(self, name: str) -> "Picture":
+        return replace(self, name=name)
 
 
 class Pictures:

@@ -22,6 +22,7 @@ from services.common.errors import FieldViolation, NotFound
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
 from services.rest.fields import AutoArchive, ChannelName, PathId, Position, SlowMode, Snowflake, given, or_empty
+from services.rest.files.pictures import PictureIn
 from services.rest.last_messages import fill_in_last_messages
 from services.rest.request import ApiRequest
 from services.rest.routes import private_channels
@@ -56,6 +57,8 @@ class ChannelUpdate(Struct):
     archived: bool | UnsetType | None = UNSET
     locked: bool | UnsetType | None = UNSET
     auto_archive_duration: AutoArchive | UnsetType | None = UNSET
+    # Of groups only; null takes it away.
+    icon: PictureIn | UnsetType | None = UNSET
 
 
 class ChannelPosition(Struct):
@@ -134,7 +137,9 @@ async def update_channel(
 ) -> ChannelObject | ThreadObject | PrivateChannelObject:
     channel = await _server_channel(request, channel_id)
     if channel is None:
-        return await private_channels.update_private_channel(request, channel_id, name=or_empty(data.name, ""))
+        name = or_empty(data.name, "")
+        async with request.edge.pictures.changing("channel-icons", channel_id, data.icon, "icon") as icon:
+            return await private_channels.update_private_channel(request, channel_id, name=name, icon=icon)
     if channel.HasField("thread"):
         return await _update_thread(request, channel_id, data)
     return await _update_server_channel(request, channel_id, data)

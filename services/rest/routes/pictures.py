@@ -31,6 +31,12 @@ async def get_icon(request: ApiRequest, server_id: Text, file: Text) -> Stream:
     return await _picture(request, "icons", server_id, file)
 
 
+@route("/channel-icons/{channel_id:str}/{file:str}", http_method=READS, opt={OPEN: True}, status_code=200)
+async def get_channel_icon(request: ApiRequest, channel_id: Text, file: Text) -> Stream:
+    """Of a group."""
+    return await _picture(request, "channel-icons", channel_id, file)
+
+
 @route("/embed/avatars/{file:str}", http_method=READS, opt={OPEN: True}, status_code=200)
 async def get_default_avatar(request: ApiRequest, file: Text) -> Stream:
     """`0.png` to `5.png`: of users who have none."""
@@ -51,4 +57,4 @@ async def _picture(request: ApiRequest, folder: Folder, owner_id: str, file: str
     return serve(request, blobs, key, info, etag=str(name), filename=file, caching=PUBLIC)
 
 
-ROUTES = [get_avatar, get_icon, get_default_avatar]
+ROUTES = [get_avatar, get_icon, get_channel_icon, get_default_avatar]

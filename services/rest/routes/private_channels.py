@@ -84,10 +84,12 @@ async def get_private_channel(request: ApiRequest, channel_id: int) -> PrivateCh
     return await _shown(request, answer.channel)
 
 
-async def update_private_channel(request: ApiRequest, channel_id: int, *, name: str | None) -> PrivateChannelObject:
-    """Renames a group."""
+async def update_private_channel(
+    request: ApiRequest, channel_id: int, *, name: str | None, icon: str | None
+) -> PrivateChannelObject:
+    """Renames a group, or gives it a picture that is stored already."""
     answer = await request.services.private_channels.UpdatePrivateChannel(
-        UpdatePrivateChannelRequest(channel_id=channel_id, name=name), metadata=request.to_users
+        UpdatePrivateChannelRequest(channel_id=channel_id, name=name, icon=icon), metadata=request.to_users
     )
     return await _shown(request, answer.channel)
 

@@ -13,6 +13,7 @@ from services.common import limits
 from services.common.errors import NotFound
 from services.rest.body import BodyDecoder
 from services.rest.fields import PathId, QueryId, given, or_empty
+from services.rest.files.pictures import PictureIn
 from services.rest.request import ApiRequest
 from services.wire.member import MemberObject, member_object
 from services.wire.server import PartialGuild, partial_guild
@@ -24,7 +25,7 @@ class AccountChange(Struct):
 
     username: Annotated[str, Meta(min_length=limits.USERNAME_MIN, max_length=limits.USERNAME)] | UnsetType = UNSET
     global_name: Annotated[str, Meta(max_length=limits.GLOBAL_NAME)] | UnsetType | None = UNSET
-    avatar: str | UnsetType | None = UNSET
+    avatar: PictureIn | UnsetType | None = UNSET
     first_name: Annotated[str, Meta(max_length=limits.PERSON_NAME)] | UnsetType | None = UNSET
     last_name: Annotated[str, Meta(max_length=limits.PERSON_NAME)] | UnsetType | None = UNSET
 
