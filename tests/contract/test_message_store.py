@@ -20,11 +20,12 @@ from services.common.limits import NONCE_LIFETIME
 from services.common.outbox import OutboxRecord, SqliteOutbox
 from services.common.snowflake import MAX_SNOWFLAKE, at_ms
 from services.common.sqlite import Database
-from services.messages.domain.errors import TooManyPins, UnknownMessage
+from services.messages.domain.attachment import Attachment
+from services.messages.domain.errors import TooFast, TooManyPins, UnknownMessage
 from services.messages.domain.history import Window, after, around, before, newest
 from services.messages.domain.mentions import Mentions
 from services.messages.domain.message import Message, MessageType
-from services.messages.domain.search import Order, Search, parse_terms
+from services.messages.domain.search import Has, Order, Search, parse_terms
 from services.messages.store.ports import IdTooLow, MessageStore
 from services.messages.store.sqlite import MIGRATIONS, SqliteMessageStore
 from tests.support.clock import ManualClock
@@ -108,6 +109,10 @@ def message(n: int, *, channel_id: int = CHANNEL, author_id: int = ANN, content:
     )
 
 
+def attachment(n: int, content_type: str = "text/plain") -> Attachment:
+    return Attachment(id=n, filename="f", content_type=content_type, size=1, token="t", description="d")
+
+
 def changed(old: Message, **fields: object) -> Message:
     return replace(old, revision=old.revision + 1, **fields)
 
@@ -131,6 +136,8 @@ async def test_insert_stores_message_and_record_across_a_restart(under_test: Sto
         edited_at_ms=10,
         pinned_at_ms=11,
         revision=12,
+        parent_id=13,
+        attachments=(attachment(14), attachment(15, "image/png")),
     )
     told = record()
     await under_test.store.insert(full, told)
@@ -228,7 +235,75 @@ async def test_old_nonces_are_forgotten_oldest_first(store: MessageStore) -> Non
     assert known == [False, False, False, True, True]
 
 
+# Slow mode
+
+
+async def test_interval_holds_one_author_up_in_one_channel(under_test: StoreUnderTest) -> None:
+    second = at_ms(ManualClock().now_ms() + 1_000) - START
+
+    async def send(n: int, **fields: Any) -> Message:
+        return await under_test.store.insert(message(n, **fields), record(), interval_ms=2_000)
+
+    first = await send(1)
+    await under_test.store.delete(CHANNEL, [first.id], record())
+    await under_test.restart()
+    with pytest.raises(TooFast) as refused:
+        await send(second)
+    assert refused.value.metadata == {"retry_after": "1.0"}
+    await send(second, author_id=BOB)
+    await send(second, channel_id=OTHER_CHANNEL)
+    # What was refused did not begin a new interval.
+    await send(2 * second + 2)
+    with pytest.raises(TooFast):
+        await send(2 * second + 3)
+    # Where there is none, nothing is held up, and nothing remembered.
+    await under_test.store.insert(message(2 * second + 3), record())
+
+
+async def test_interval_spares_a_retry(store: MessageStore) -> None:
+    first = await store.insert(message(1), record(), nonce="n", interval_ms=2_000)
+    assert (await store.insert(message(2), record(), nonce="n", interval_ms=2_000)).id == first.id
+    with pytest.raises(TooFast):
+        await store.insert(message(2), record(), nonce="m", interval_ms=2_000)
+    # The nonce of what was refused is free again.
+    assert (await store.insert(message(3), record(), nonce="m")).id == START + 3
+
+
+# Files
+
+
+async def test_files_are_known_while_their_message_has_them(store: MessageStore) -> None:
+    old = await store.insert(replace(message(1), attachments=(attachment(1), attachment(2))), record())
+    assert await store.attached([1, 2, 3]) == {1, 2}
+    await store.replace(changed(old, attachments=(attachment(2), attachment(3))), record())
+    assert await store.attached([1, 2, 3]) == {2, 3}
+    await store.delete(CHANNEL, [old.id], None)
+    assert await store.attached([1, 2, 3]) == set()
+
+
 # Reading
+
+
+async def test_last_ids_are_those_of_channels_with_messages(store: MessageStore) -> None:
+    await fill(store, 3)
+    await store.insert(message(9, channel_id=OTHER_CHANNEL), record())
+    await store.delete(CHANNEL, [START + 3], record())
+    assert await store.last_ids([CHANNEL, OTHER_CHANNEL, 99]) == {CHANNEL: START + 2, OTHER_CHANNEL: START + 9}
+
+
+async def test_written_by_gives_the_oldest_of_an_author_in_a_server_since(store: MessageStore) -> None:
+    for n in range(1, 5):
+        await store.insert(message(n, author_id=BOB, channel_id=n % 2), record())
+    await store.insert(message(5), record())
+    await store.insert(replace(message(6, author_id=BOB, channel_id=9), server_id=77), record())
+
+    async def written(since: int, limit: int) -> list[int]:
+        found = await store.written_by(BOB, server_id=SERVER, since=START + since, limit=limit)
+        return [one.id - START for one in found]
+
+    assert await written(0, 9) == [1, 2, 3, 4]
+    assert await written(3, 9) == [3, 4]
+    assert await written(2, 2) == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -470,6 +545,34 @@ async def test_search_takes_as_many_channels_authors_and_words_as_may_be_named(s
     asked = {"author_ids": frozenset(range(limits.SEARCH_AUTHORS))}
     for order in Order:
         assert await found(store, words, channels=tuple(range(limits.CHANNELS_PER_SERVER)), order=order, **asked) == [1]
+
+
+async def test_search_keeps_to_what_a_message_has(store: MessageStore) -> None:
+    await say(store, 1, "plain")
+    await store.insert(replace(message(2, content=""), attachments=(attachment(1),)), record())
+    await store.insert(replace(message(3), attachments=(attachment(2, "image/png"),), embeds=b"[{}]"), record())
+    await say(store, 4, "see https://example.org/x")
+    named = await store.insert(replace(message(5), mentions=Mentions(user_ids=(ANN, BOB))), record())
+    await store.insert(replace(message(6), type=MessageType.PINNED, content=""), record())
+    expected = {Has.FILE: [3, 2], Has.IMAGE: [3], Has.EMBED: [3], Has.LINK: [4]}
+    for has, numbers in expected.items():
+        assert await found(store, has=frozenset({has})) == numbers
+    assert await found(store, has=frozenset({Has.FILE, Has.EMBED})) == [3]
+    assert await found(store, "hello", has=frozenset({Has.FILE})) == [3]
+    assert await found(store, mentioned_ids=frozenset({BOB, 99})) == [5]
+    assert await found(store, mentioned_ids=frozenset({99})) == []
+    # Words that look like what is asked for are words.
+    assert await found(store, "file") == await found(store, "pinned") == []
+    assert (await found(store, pinned=True), await found(store, pinned=False)) == ([], [5, 4, 3, 2, 1])
+    await store.replace(changed(named, pinned_at_ms=9), record())
+    assert (await found(store, pinned=True), await found(store, pinned=False)) == ([5], [4, 3, 2, 1])
+
+
+async def test_search_of_a_channel_finds_in_its_threads(store: MessageStore) -> None:
+    await say(store, 1, "apple")
+    await store.insert(replace(message(2, channel_id=77, content="apple"), parent_id=CHANNEL), record())
+    assert await found(store, "apple") == [2, 1]
+    assert await found(store, "apple", channels=(77,)) == [2]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from services.messages.store.sqlite import MIGRATIONS, messages
+from services.messages.store.sqlite import MIGRATIONS, messages, reactions
 
 
 @pytest.fixture
@@ -22,6 +22,11 @@ def connection() -> sqlite3.Connection:
         (messages._NEWER, "SEARCH messages USING PRIMARY KEY (channel_id=? AND id>?)"),
         (messages._PINS, "SEARCH messages USING INDEX pins (channel_id=? AND pinned_at_ms>? AND pinned_at_ms<?)"),
         (messages._COUNT_PINS, "SEARCH messages USING COVERING INDEX pins (channel_id=? AND pinned_at_ms>?)"),
+        (messages._LAST_PACE, "SEARCH paces USING PRIMARY KEY (channel_id=? AND user_id=?)"),
+        (
+            reactions._USERS,
+            "SEARCH reactions USING PRIMARY KEY (channel_id=? AND message_id=? AND emoji=? AND user_id>?)",
+        ),
         (messages._FORGET_NONCES, "SEARCH nonces USING COVERING INDEX nonces_by_age (message_id<?)"),
     ],
 )
