@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from services.common.errors import BeepError
 from services.common.permissions import Permission
+from services.servers.domain import ban as ban_rules
 from services.servers.domain import channel as channel_rules
 from services.servers.domain import facts
 from services.servers.domain import member as member_rules
 from services.servers.domain import overwrite as overwrite_rules
 from services.servers.domain import role as role_rules
+from services.servers.domain.audit import lines_of
 from services.servers.domain.change import Change
 from services.servers.domain.channel import ChannelEdit
 from services.servers.domain.hierarchy import rank, role_rank
@@ -22,6 +24,7 @@ from services.servers.domain.role import RoleEdit, RoleMove
 from services.servers.domain.state import (
     Actor,
     Applicant,
+    Ban,
     Channel,
     ChannelType,
     Member,
@@ -108,6 +111,7 @@ class Town:
             user_id: Member(user_id=user_id, joined_at_ms=NOW, role_ids=role_ids)
             for user_id, role_ids in zip(USERS, ((), (HIGH,), (MIDDLE,), (LOW,), (), (BOT_ROLE,)), strict=True)
         }
+        self.bans: dict[int, Ban] = {}
         self.projection = Projection.of(self.state, self.members)
         self._next_id = 10_000
 
@@ -146,6 +150,7 @@ class Town:
         if change is None:
             return
         assert change.state is not None
+        assert lines_of(before, change, user_id, now_ms=NOW), "nothing is done that the audit log does not say"
         for fact in facts.facts_of(before, change):
             self.projection.apply(fact)
         for each in change.members:
@@ -154,12 +159,16 @@ class Town:
                 del self.members[each.user_id]
             else:
                 self.members[each.user_id] = each.after
+        self.bans |= {ban.user_id: ban for ban in change.bans_put}
+        for ban in change.bans_removed:
+            del self.bans[ban.user_id]
         self.state = change.state
         self._check(before, members, actor)
 
     def _check(self, before: ServerState, members: dict[int, Member], actor: Actor) -> None:
         assert self.state.version == before.version + 1
         assert self.state.member_count == len(self.members)
+        assert not self.bans.keys() & self.members.keys()
         assert self.projection == Projection.of(self.state, self.members)
         self._check_references()
         if actor.user_id != before.owner_id:
@@ -214,7 +223,17 @@ def _table(state: ServerState, places: list[int]) -> list[RoleMove]:
 
 
 def _join(town: Town, target: int) -> Change | None:
-    return None if target in town.members else member_rules.join(town.state, Applicant(target), now_ms=NOW)
+    """As a bot, which somebody else adds."""
+    if target in town.members:
+        return None
+    bans = tuple(ban for ban in town.bans.values() if ban.user_id == target)
+    return member_rules.join(town.state, Applicant(target, bans), now_ms=NOW)
+
+
+def _ban(town: Town, actor: Actor, target: int) -> Change | None:
+    ban, existing = Ban(user_id=target), town.bans.get(target)
+    member = town.members.get(target)
+    return ban_rules.add(town.state, actor, ban, member=member, existing=existing, invitations=())
 
 
 deeds = st.one_of(
@@ -245,6 +264,8 @@ deeds = st.one_of(
     st.builds(lambda target, nick: lambda t, a: _edit(t, a, target, MemberEdit(nick=nick)), users, st.text(max_size=3)),
     st.builds(lambda target: lambda t, a: _kick(t, a, target), users),
     st.builds(lambda target: lambda t, _: _join(t, target), users),
+    st.builds(lambda target: lambda t, a: _ban(t, a, target), users),
+    st.builds(lambda target: lambda t, _: ban_rules.remove(t.state, t.bans.get(target)), users),
     st.builds(
         lambda kind, pick: (
             lambda t, a: channel_rules.create(
