@@ -21,6 +21,7 @@ MAIL_SECONDS: Final = 10.0
 
 _ACTION: Final = re.compile(r'<form[^>]*\baction="([^"]*)"')
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]*)"')
+_TICKET: Final = re.compile(r'name="ticket" value="([^"]*)"')
 _LINK: Final = re.compile(r"https?://\S+")
 
 
@@ -84,6 +85,16 @@ class Newcomer:
         assert link is not None
         return link[0]
 
+    async def link(self, subject: str) -> str:
+        """The link in the newest mail with this subject."""
+        async with asyncio.timeout(MAIL_SECONDS):
+            while True:
+                for mail in await self.mails():
+                    if mail["subject"] == subject:
+                        found = _LINK.search(mail["text"])
+                        assert found is not None
+                        return found[0]
+
     async def open_link(self, link: str) -> httpx.Response:
         """Opens the page behind the link, and presses its button."""
         token = parse_qs(urlsplit(link).query)["token"][0]
@@ -111,9 +122,28 @@ class Newcomer:
         fields = {"csrf": html.unescape(csrf[1]), "email": self.email, "password": password or self.password}
         return await self.http.post(html.unescape(action[1]), data=fields)
 
+    async def enter_code(self, page: httpx.Response, code: str) -> httpx.Response:
+        """Fills in the second page of a sign-in and sends it."""
+        action, csrf, ticket = _ACTION.search(page.text), _CSRF.search(page.text), _TICKET.search(page.text)
+        assert action is not None, page.text
+        assert csrf is not None, page.text
+        assert ticket is not None, page.text
+        fields = {"csrf": html.unescape(csrf[1]), "ticket": html.unescape(ticket[1]), "otp": code}
+        return await self.http.post(html.unescape(action[1]), data=fields)
+
     async def sign_in(self) -> str:
         """The code that the browser is sent back with."""
-        answer = await self.submit(await self.authorize())
+        return self.code(await self.submit(await self.authorize()))
+
+    async def tokens(self) -> dict[str, Any]:
+        """Those of one more session."""
+        answer = await self.exchange(await self.sign_in())
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, Any] = answer.json()
+        return tokens
+
+    def code(self, answer: httpx.Response) -> str:
+        """The code in the answer to a sign-in that succeeded."""
         assert answer.status_code == 303, answer.text
         callback = parse_qs(urlsplit(answer.headers["location"]).query)
         assert callback["state"] == ["the state"]
