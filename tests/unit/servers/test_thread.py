@@ -8,6 +8,7 @@ from services.common.limits import ACTIVE_THREADS_PER_SERVER, THREAD_MEMBERS
 from services.common.permissions import Permission as P
 from services.servers.domain import channel as channel_rules
 from services.servers.domain import thread as rules
+from services.servers.domain.audit import Action, lines_of
 from services.servers.domain.change import (
     Change,
     ThreadChange,
@@ -209,3 +210,22 @@ def test_channel_takes_its_threads_along_without_a_word_of_each() -> None:
     assert ThreadGone(THREAD) in facts_of(server(), change)
     assert [each.thread_id for each in change.threads] == [THREAD, 3001]
     assert not any(isinstance(event, ThreadDeleted) for event in change.events)
+
+
+def test_audit_log_says_what_was_done_to_a_thread_but_not_that_it_went_with_its_channel() -> None:
+    def lines(change: Change | None) -> list[tuple[int, int, set[str]]]:
+        assert change is not None
+        found = lines_of(server(), change, ANN, now_ms=NOW)
+        return [(line.action, line.target_id, {each.key for each in line.changes}) for line in found]
+
+    ((action, target, keys),) = lines(create())
+    assert (action, target) == (Action.THREAD_CREATE, THREAD)
+    assert {"name", "auto_archive_duration"} <= keys
+    assert lines(update(thread(), ThreadEdit(name="new", locked=True))) == [
+        (Action.THREAD_UPDATE, THREAD, {"name", "locked"})
+    ]
+    ((action, target, _),) = lines(rules.delete(server(), thread()))
+    assert (action, target) == (Action.THREAD_DELETE, THREAD)
+    with_channel = channel_rules.delete(server(), GENERAL, invites=(), threads=[thread()])
+    assert [action for action, _, _ in lines(with_channel)] == [Action.CHANNEL_DELETE]
+    assert lines(join(thread(), None)) == []
