@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.support.beep_process import BeepProcess
+from tests.support.circle import Circle
 from tests.support.demo import Demo
 from tests.support.world import Accounts, World, make_accounts
 
@@ -45,3 +46,10 @@ async def world(beep: BeepProcess, accounts: Accounts) -> AsyncIterator[World]:
     """A fresh server among people who are there already."""
     async with AsyncExitStack() as stack:
         yield await World.make(beep, accounts, stack)
+
+
+@pytest.fixture
+async def circle(beep: BeepProcess, accounts: Accounts) -> AsyncIterator[Circle]:
+    """People who are there already, with nothing between them."""
+    async with AsyncExitStack() as stack:
+        yield await Circle.make(beep, accounts, stack)
