@@ -27,7 +27,6 @@ from services.rest.routes import (
     health,
     invitations,
     invites,
-    landing,
     members,
     messages,
     overwrites,
@@ -43,6 +42,7 @@ from services.rest.routes import (
     threads,
     typing,
     users,
+    web,
     webhooks,
 )
 
@@ -71,7 +71,7 @@ DISCORD: Sequence[HTTPRouteHandler] = [
 ]
 BEEP: Sequence[HTTPRouteHandler] = [*account.ROUTES, *auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
-UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *landing.ROUTES]
+UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *web.ROUTES]
 
 DISCORD_PREFIX: Final = "/api/v10"
 BEEP_PREFIX: Final = "/api/beep/v1"

@@ -55,6 +55,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "INVALID_JSON": Row(400, 50109, "The request body contains invalid JSON."),
     INVALID_FORM: Row(400, 50035, "Invalid Form Body"),
     "REQUEST_TOO_LARGE": Row(413, 40005, "Request entity too large"),
+    "BLOBS_FULL": Row(503, 0, "There is no room left for files; messages without them go on"),
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),
     "INVALID_WEBHOOK_TOKEN": Row(401, 50027, "Invalid Webhook Token"),
     # Not there, or not for the caller to know.
