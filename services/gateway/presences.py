@@ -42,6 +42,8 @@ class _Told(Struct):
     """Where it has been told that a user is there."""
 
     servers: set[int] = field(default_factory=set)
+    perhaps: set[int] = field(default_factory=set)
+    """Servers that they joined since: nobody was told, but who began meanwhile has seen it."""
     friends: set[int] | None = field(default_factory=set)
     """None: all of them, whoever they are; an earlier process told them."""
 
@@ -102,6 +104,8 @@ class Presences:
         """It is over, or its time is."""
         if not self._hub.of_user(session.user_id):
             self._friends.pop(session.user_id, None)
+        if (told := self._told.get(session.user_id)) is not None:
+            told.perhaps |= session.servers
         self._leaving.pop(session, None)
         if session in self._counted:
             self._counted.discard(session)
@@ -120,6 +124,7 @@ class Presences:
         told = self._told.get(session.user_id)
         if told is not None:
             told.servers.discard(server_id)
+            told.perhaps.add(server_id)
         self._unsettled.add(session.user_id)
 
     def befriended(self, user_id: int) -> None:
@@ -145,7 +150,7 @@ class Presences:
             await self._store.put(session.user_id, session.id, session.presence)
         for user_id in {session.user_id for session in self._counted}:
             if await self._store.settle(user_id) is not None:
-                self._told[user_id] = _Told(self._servers_of(user_id), None)
+                self._told[user_id] = _Told(self._servers_of(user_id), friends=None)
                 self._unsettled.add(user_id)
 
     async def keep_settling(self) -> None:
@@ -215,10 +220,13 @@ class Presences:
         told = self._told.get(user_id, _Told())
         if shown == OFFLINE:
             self._told.pop(user_id, None)
+            if changed is None:
+                return []
             friends = self._friends.get(user_id, frozenset()) if told.friends is None else told.friends
-            return self._envelopes(user_id, shown, told.servers, friends)
+            everywhere = told.servers | told.perhaps | self._servers_of(user_id)
+            return self._envelopes(user_id, shown, everywhere, friends)
         servers, friends = self._servers_of(user_id), set(self._friends.get(user_id, ()))
-        self._told[user_id] = _Told(servers, friends)
+        self._told[user_id] = _Told(servers, friends=friends)
         if changed is None:
             untold = set() if told.friends is None else friends - told.friends
             return self._envelopes(user_id, shown, servers - told.servers, untold)

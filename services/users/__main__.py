@@ -20,7 +20,7 @@ from beep.users.v1.relationships_service_pb2_grpc import add_RelationshipsServic
 from beep.users.v1.security_service_pb2_grpc import add_SecurityServiceServicer_to_server
 from beep.users.v1.tokens_service_pb2_grpc import add_TokensServiceServicer_to_server
 from beep.users.v1.users_service_pb2_grpc import add_UsersServiceServicer_to_server
-from services.common.bus import Inbox
+from services.common.bus import Envelope, Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
@@ -47,6 +47,7 @@ from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
 from services.users.service.account_news import AccountNews
 from services.users.service.accounts import AccountsService
+from services.users.service.acquaintances import Acquaintances
 from services.users.service.bots import BotsService
 from services.users.service.deletion import Deletions
 from services.users.service.deletion_steps import DeletionSteps
@@ -140,7 +141,13 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         account_security = SecurityService(store, identity, security, sessions, deletions)
         server.add(add_SecurityServiceServicer_to_server, account_security)
 
-        inbox = Inbox(INBOX, runtime.bus, db, pairs.message_came, runtime.clock)
+        acquaintances = Acquaintances(pair_store, group_store, store, ids)
+
+        async def handle(envelope: Envelope) -> None:
+            await pairs.message_came(envelope)
+            await acquaintances.profile_changed(envelope)
+
+        inbox = Inbox(INBOX, runtime.bus, db, handle, runtime.clock)
         await stack.enter_async_context(running(inbox.run()))
 
         server.set_serving(True)

@@ -5,7 +5,7 @@ alone; other services that follow it take it for the news that the user changed,
 not follow the shard of every user have PROFILE_CHANGED, with nothing but the id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 USER_UPDATE: Final = "USER_UPDATE"
 SERVERS: Final = "servers"
+USERS: Final = "users"
 REST: Final = "rest"
 
 
@@ -47,17 +48,22 @@ def account_revoked(event_id: int, user_id: int, *, but: str) -> OutboxRecord:
 
 
 def profile_changed(event_ids: Sequence[int], account: "Account", *, old_avatar: str) -> OutboxRecord:
-    """The record of a change that others may see: to the user the account, to `servers` that there was one, to `rest`
-    that the picture of before is nobody's. `event_ids`: three."""
+    """The record of a change that others may see: to the user the account; to `servers`, and to `users` itself, that
+    there was one; to `rest` that the picture of before is nobody's. `event_ids`: four."""
     user_id = account.user.id
     update = account_changed(event_ids[0], account).envelopes[0]
-    envelopes = [update, _control(event_ids[1], SERVERS, PROFILE_CHANGED, {"user_id": str(user_id)})]
+    changed = {"user_id": str(user_id)}
+    envelopes = [
+        update,
+        _control(event_ids[1], SERVERS, PROFILE_CHANGED, changed),
+        _control(event_ids[3], USERS, PROFILE_CHANGED, changed),
+    ]
     if old_avatar and old_avatar != account.user.avatar:
         envelopes.append(_control(event_ids[2], REST, BLOBS_DELETED, {"keys": [f"avatars/{user_id}/{old_avatar}"]}))
     return OutboxRecord(event_ids[0], update.shard, tuple(envelopes))
 
 
-def _control(event_id: int, service: str, kind: str, body: dict[str, object]) -> Envelope:
+def _control(event_id: int, service: str, kind: str, body: Mapping[str, object]) -> Envelope:
     return Envelope(event_id, service_shard(service), kind, msgspec.json.encode(body), Audience.NONE)
 
 

@@ -5,7 +5,8 @@ CHANNEL_CREATE/UPDATE/DELETE, CHANNEL_RECIPIENT_ADD/REMOVE. Bots are told of mes
 channel. The facts for authz are who takes part in a channel and whether they may write. When a group is over, the
 control event CHANNELS_DELETED tells `messages`.
 
-Followed, by the service's inbox: PRIVATE_MESSAGE.
+Followed, by the service's inbox: PRIVATE_MESSAGE; and PROFILE_CHANGED, for those who have somebody among their friends
+or in their private channels hear of it by what shows them there, told anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,34 @@ def _told_of_pair(user_id: int, before: Pair, after: Pair, users: Users) -> Iter
     if is_.is_open is not was.is_open:
         channel = private_channel_object(render.direct(after, users), user_id)
         yield "CHANNEL_CREATE" if is_.is_open else "CHANNEL_DELETE", channel, after.channel_id
+
+
+def profile_in_pair(pair: Pair, user_id: int, users: Users, next_id: Callable[[], int]) -> OutboxRecord | None:
+    """The record of what shows the other one of a pair who `user_id` is now; None: nothing does."""
+    other_id = pair.other(user_id)
+    side = pair.side(other_id)
+    envelopes: list[Envelope] = []
+    if users[other_id].kind is UserKind.PERSON:
+        if side.type is not None:
+            relationship = relationship_object(render.relationship(pair, other_id, users[user_id]))
+            envelopes.append(_to_person(other_id, "RELATIONSHIP_ADD", relationship, next_id, 0))
+        if side.is_open:
+            channel = private_channel_object(render.direct(pair, users), other_id)
+            envelopes.append(_to_person(other_id, "CHANNEL_UPDATE", channel, next_id, pair.channel_id))
+    if not envelopes:
+        return None
+    return OutboxRecord(next_id(), f"pair:{pair.low_id}:{pair.high_id}", tuple(envelopes))
+
+
+def profile_in_group(group: Group, user_id: int, users: Users, next_id: Callable[[], int]) -> OutboxRecord | None:
+    """As `profile_in_pair`, for the others in a group."""
+    shown = render.group(group, users)
+    envelopes = tuple(
+        _to_person(other_id, "CHANNEL_UPDATE", private_channel_object(shown, other_id), next_id, group.id)
+        for other_id in group.participant_ids
+        if other_id != user_id
+    )
+    return OutboxRecord(next_id(), f"channel:{group.id}", envelopes) if envelopes else None
 
 
 def group_changed(before: Group | None, after: Group, users: Users, next_id: Callable[[], int]) -> OutboxRecord:

@@ -123,7 +123,7 @@ class DeletionSteps:
             first_name="",
             last_name="",
         )
-        event_ids = [self._ids.next() for _ in range(3)]
+        event_ids = [self._ids.next() for _ in range(4)]
         await self._store.update_profile(
             deletion.user_id,
             change,

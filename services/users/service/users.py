@@ -71,7 +71,7 @@ class UsersService(UsersServiceServicer):
             first_name=request.first_name if request.HasField("first_name") else None,
             last_name=request.last_name if request.HasField("last_name") else None,
         )
-        event_ids = [self._ids.next() for _ in range(3)]
+        event_ids = [self._ids.next() for _ in range(4)]
         try:
             updated = await self._store.update_profile(
                 profile.user.id,
