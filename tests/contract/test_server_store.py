@@ -375,9 +375,18 @@ async def test_ban_is_found_by_its_user_and_by_an_identity_in_common(store: Serv
 async def test_lifted_ban_leaves_no_identity_behind(store: ServerStore) -> None:
     state = await made(store)
     state = await changed(store, state, Change(state.changed(), (), bans_put=(BAN,)))
-    await changed(store, state, Change(state.changed(), (), bans_removed=(BAN,)))
-    assert not (await loaded(store, 1000, Wanted(ban_keys=frozenset(BAN.identity_keys)))).bans
+    state = await changed(store, state, Change(state.changed(), (), bans_removed=(BAN,)))
     assert await store.bans_page(1000, before=0, after=0, limit=10) == []
+    # Not even for when they are banned again.
+    await changed(store, state, Change(state.changed(), (), bans_put=(Ban(user_id=ANN),)))
+    assert not (await loaded(store, 1000, Wanted(ban_keys=frozenset(BAN.identity_keys)))).bans
+
+
+async def test_identity_of_a_ban_holds_in_its_server_only(store: ServerStore) -> None:
+    one, other = await made(store), await made(store, 2000)
+    await changed(store, one, Change(one.changed(), (), bans_put=(BAN,)))
+    await changed(store, other, Change(other.changed(), (), bans_put=(Ban(user_id=ANN),)))
+    assert not (await loaded(store, 2000, Wanted(ban_keys=frozenset(BAN.identity_keys)))).bans
 
 
 async def test_bans_are_paged_by_user(store: ServerStore) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from services.servers.domain import member as member_rules
 from services.servers.domain.change import BanAdded, BanRemoved, Change, InvitationDeleted
-from services.servers.domain.errors import OutOfHierarchy, UnknownBan
+from services.servers.domain.errors import UnknownBan
 from services.servers.domain.hierarchy import require_above_member
 from services.servers.domain.state import Actor, Ban, Invitation, Member, ServerState
 
@@ -30,10 +30,8 @@ def add(
         None when the ban is there already: it stays as it is.
 
     Raises:
-        OutOfHierarchy: not below the actor, or the actor themselves.
+        OutOfHierarchy: not below the actor, as the actor themselves.
     """
-    if ban.user_id == actor.user_id:
-        raise OutOfHierarchy
     if existing is not None:
         return None
     gone = Change(state.changed(), ())
