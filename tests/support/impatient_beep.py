@@ -36,6 +36,7 @@ if __name__ == "__main__":
     Settings.from_environment = _impatient  # type: ignore[method-assign]
     front.REQUEST_SECONDS = SECONDS  # type: ignore[misc, assignment]
     http_server.HEADER_SECONDS = SECONDS  # type: ignore[misc, assignment]
+    http_server.DISCARDED_SECONDS = SECONDS  # type: ignore[misc, assignment]
     http_server.STALLED_SECONDS = SECONDS  # type: ignore[misc, assignment]
     config.RateLimits = partial(config.RateLimits, route=WINDOW, sends=WINDOW)  # type: ignore[misc, assignment]
     main()
