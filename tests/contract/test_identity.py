@@ -1,96 +1,22 @@
-"""What every identity provider must do for `users` (services/users/identity/ports.py).
+"""What every identity provider must do for `users` (services/users/identity/ports.py): accounts and sessions.
 
-An adapter is a factory of a `Provider`: the port itself, and the three things that a person does in a mailbox and a
-browser. The Keycloak adapter joins the list of factories; nothing here is about how the embedded one works.
+What it must do for who secures their account is in `test_account_security.py`.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from services.common.clock import Clock
-from services.users.identity.ports import EmailTaken, IdentityProvider, NewAccount
+from services.users.identity.ports import EmailTaken, NewAccount
 from services.users.identity.verifier import TokenVerifier
-from tests.integration.users.embedded_identity import EmbeddedStack, embedded_stack
-from tests.support.clock import ManualClock
-
-ADA = NewAccount("ada@example.org", "ada", "correct horse battery", "Ada")
+from tests.support.identity_providers import ADA, FACTORIES, Provider
 
 
-class Provider(Protocol):
-    port: IdentityProvider
-    clock: Clock
-
-    async def mails(self, email: str) -> int:
-        """How many mails the address has got."""
-        ...
-
-    async def validate(self, email: str) -> None:
-        """Open the newest validation link."""
-        ...
-
-    async def sign_in(self, account: NewAccount) -> dict[str, Any] | None:
-        """Authorization code with PKCE, as the public client `beep-cli`; None: the page refused."""
-        ...
-
-    async def refresh(self, refresh_token: str) -> dict[str, Any] | None: ...
-
-    async def sign_out(self, tokens: dict[str, Any]) -> None:
-        """At the provider, behind our back."""
-        ...
-
-    def ended(self) -> list[tuple[str, str]]:
-        """What `SessionEnded` has been called with."""
-        ...
-
-
-class Embedded:
-    def __init__(self, stack: EmbeddedStack) -> None:
-        self._stack = stack
-        self.port: IdentityProvider = stack.identity
-        self.clock: ManualClock = stack.clock
-
-    async def mails(self, email: str) -> int:
-        return len(await self._stack.mails(email))
-
-    async def validate(self, email: str) -> None:
-        await self._stack.validate(email)
-
-    async def sign_in(self, account: NewAccount) -> dict[str, Any] | None:
-        form = await self._stack.open_form()
-        answer = await form.submit(account.email, account.password)
-        if answer.status_code != 303:
-            return None
-        tokens: dict[str, Any] = (await self._stack.exchange(form, form.code(answer))).json()
-        return tokens
-
-    async def refresh(self, refresh_token: str) -> dict[str, Any] | None:
-        answer = await self._stack.refresh(refresh_token)
-        return answer.json() if answer.status_code == 200 else None
-
-    async def sign_out(self, tokens: dict[str, Any]) -> None:
-        await self._stack.http.get("/identity/end-session", params={"id_token_hint": tokens["id_token"]})
-
-    def ended(self) -> list[tuple[str, str]]:
-        return self._stack.ended
-
-
-@asynccontextmanager
-async def _embedded(path: Path) -> AsyncIterator[Provider]:
-    async with embedded_stack(path) as stack:
-        yield Embedded(stack)
-
-
-Factory = Callable[[Path], AbstractAsyncContextManager[Provider]]
-
-
-@pytest.fixture(params=[_embedded], ids=["embedded"])
+@pytest.fixture(params=FACTORIES)
 async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Provider]:
-    factory: Factory = request.param
-    async with factory(tmp_path) as running:
+    async with FACTORIES[request.param](tmp_path) as running:
         yield running
 
 
@@ -210,3 +136,40 @@ async def test_sign_out_at_the_provider_is_told_before_it_is_answered(provider: 
     await provider.sign_out(tokens)
     assert (verified.sid, verified.subject) in provider.ended()
     assert await provider.refresh(tokens["refresh_token"]) is None
+
+
+async def test_sessions_are_listed_newest_first_until_they_end(provider: Provider) -> None:
+    first = await _member(provider)
+    verifier = _verifier(provider)
+    one = await verifier.verify(first["access_token"])
+    provider.clock.advance(60)
+    second = await provider.sign_in(ADA)
+    assert second is not None
+    two = await verifier.verify(second["access_token"])
+    listed = await provider.port.sessions(one.subject)
+    assert [session.sid for session in listed] == [two.sid, one.sid]
+    assert listed[0].created_at_ms - listed[1].created_at_ms == 60_000
+    provider.clock.advance(60)
+    await provider.refresh(first["refresh_token"])
+    listed = await provider.port.sessions(one.subject)
+    assert listed[1].last_used_at_ms - listed[1].created_at_ms == 120_000
+    await provider.port.end_session(one.sid)
+    assert [session.sid for session in await provider.port.sessions(one.subject)] == [two.sid]
+    assert await provider.port.sessions("nobody") == []
+
+
+async def test_end_sessions_leaves_one_and_tells_of_those_that_nobody_was_told_of(provider: Provider) -> None:
+    tokens = [await _member(provider)]
+    for _ in range(2):
+        more = await provider.sign_in(ADA)
+        assert more is not None
+        tokens.append(more)
+    verifier = _verifier(provider)
+    kept, told, untold = [await verifier.verify(one["access_token"]) for one in tokens]
+    await provider.port.end_sessions(kept.subject, but=kept.sid, told=[told.sid])
+    assert provider.ended() == [(untold.sid, untold.subject)]
+    assert [session.sid for session in await provider.port.sessions(kept.subject)] == [kept.sid]
+    renewed = [await provider.refresh(one["refresh_token"]) for one in tokens]
+    assert [one is not None for one in renewed] == [True, False, False]
+    await provider.port.end_sessions(kept.subject, but="", told=[])
+    assert await provider.port.sessions(kept.subject) == []

@@ -158,6 +158,17 @@ class SignInForm:
         assert csrf
         return await self._http.post(unescape(action[1]), data={"csrf": csrf[1], "email": email, "password": password})
 
+    async def enter_code(self, page: httpx.Response, code: str) -> httpx.Response:
+        """Sends the second page."""
+        fields = {
+            name: unescape(match[1])
+            for name in ("csrf", "ticket")
+            if (match := re.search(rf'name="{name}" value="([^"]+)"', page.text))
+        }
+        action = re.search(r'action="([^"]+)"', page.text)
+        assert action, page.text
+        return await self._http.post(unescape(action[1]), data=fields | {"otp": code})
+
     def code(self, answer: httpx.Response) -> str:
         target = urlsplit(answer.headers["location"])
         assert f"{target.scheme}://{target.netloc}{target.path}" == self.query["redirect_uri"]
