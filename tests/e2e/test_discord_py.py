@@ -1,6 +1,8 @@
 """An unmodified discord.py bot against a running Beep: only its base URLs are changed, as docs/bots.md says."""
 
 import asyncio
+import io
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -131,6 +133,32 @@ async def test_discord_py_sends_edits_deletes_replies_pins_and_reads_history(bot
     assert (await bot.next("delete", lambda message: message.id == reply.id)).id == reply.id
     with pytest.raises(discord.NotFound):
         await channel.fetch_message(reply.id)
+
+
+@pytest.mark.story("BOT-02", "CHT-09")
+async def test_discord_py_sends_reads_and_exchanges_files(bot: PingBot, demo: Demo) -> None:
+    channel = bot.get_channel(int(demo.channel_id))
+    assert isinstance(channel, discord.TextChannel)
+    content = os.urandom(200_000)
+    file = discord.File(io.BytesIO(content), filename='grüße "1".bin', description="noise")
+    embed = discord.Embed(title="a dot").set_image(url="attachment://dot.gif")
+    dot = discord.File(io.BytesIO(b"GIF89a\x02\x00\x03\x00"), filename="dot.gif", spoiler=True)
+    sent = await channel.send("two files", files=[file, dot], embed=embed)
+    noise, spoiler = sent.attachments
+    assert (noise.size, noise.description, noise.filename) == (len(content), "noise", "grüße_1_.bin")
+    assert await noise.read() == content
+    assert spoiler.is_spoiler()
+    assert (spoiler.content_type, spoiler.width, spoiler.height) == ("image/gif", 2, 3)
+    got = await bot.next("message", lambda message: message.id == sent.id)
+    assert [each.url for each in got.attachments] == [noise.url, spoiler.url]
+
+    new = discord.File(io.BytesIO(b"hello"), filename="new.txt")
+    edited = await sent.edit(attachments=[noise, new])
+    assert [each.filename for each in edited.attachments] == ["grüße_1_.bin", "new.txt"]
+    assert await edited.attachments[1].read() == b"hello"
+    with pytest.raises(discord.HTTPException) as refused:
+        await channel.send(file=discord.File(io.BytesIO(bytes((25 << 20) + 1)), filename="large.bin"))
+    assert (refused.value.status, refused.value.code) == (413, 40005)
 
 
 @pytest.mark.story("BOT-02", "GTW-05")
