@@ -56,6 +56,63 @@ async def test_a_viewer_finds_what_was_said_newest_first(world: World) -> None:
     assert len(await found(able, world)) == 3
 
 
+@pytest.mark.story("CHT-07", "SRV-15")
+async def test_a_search_is_narrowed_to_what_messages_have(world: World) -> None:
+    await world.everyone(VIEWER)
+    plain = await world.owner.send(world.channel_id, "a fox")
+    named = await world.owner.send(world.channel_id, f"a fox for <@{world.able.user_id}>")
+    linked = await world.owner.send(world.channel_id, "a fox at https://example.org")
+    rich = await world.owner.send(world.channel_id, "a fox", embeds=[{"title": "a title"}])
+    await world.owner.ok("PUT", f"{world.channel_path}/messages/pins/{plain['id']}")
+
+    async def ids(**query: Any) -> list[str]:
+        found = [message["id"] for [message] in (await search(world.able, world, content="fox", **query))["messages"]]
+        alone = await world.able.ok("GET", f"{world.channel_path}/messages/search", params={"content": "fox"} | query)
+        assert [message["id"] for [message] in alone["messages"]] == found
+        return found
+
+    assert await ids() == [rich["id"], linked["id"], named["id"], plain["id"]]
+    assert await ids(mentions=world.able.user_id) == [named["id"]]
+    assert await ids(has="link") == [linked["id"]]
+    assert await ids(has=["embed"]) == [rich["id"]]
+    assert await ids(has=["embed", "link"]) == await ids(has="file") == []
+    assert await ids(pinned="true") == [plain["id"]]
+    assert await ids(pinned="false") == [rich["id"], linked["id"], named["id"]]
+    assert await world.able.refused("GET", f"{world.path}/messages/search?has=soul") == INVALID_FORM
+
+
+@pytest.mark.story("CHT-07")
+async def test_a_keyword_is_ranked_by_relevance_and_paged_by_id(world: World) -> None:
+    await world.everyone(VIEWER)
+    best = await world.owner.send(world.channel_id, "fox fox fox")
+    for n in range(8):
+        await world.owner.send(world.channel_id, f"among many other words there is a fox, number {n}")
+    channel = f"{world.channel_path}/messages/search"
+    ranked = await world.able.ok("GET", channel, params={"content": "fox", "sort_by": "relevance"})
+    assert ranked["messages"][0][0]["id"] == best["id"]
+
+    pages: list[str] = []
+    query: dict[str, Any] = {"content": "fox", "limit": 4}
+    while page := [message["id"] for [message] in (await world.able.ok("GET", channel, params=query))["messages"]]:
+        pages += page
+        query["max_id"] = page[-1]
+    assert pages == sorted(set(pages), key=int, reverse=True)
+    assert len(pages) == 9
+
+
+@pytest.mark.story("CHT-07", "SRV-15")
+async def test_only_who_may_read_a_channel_searches_it_and_a_refusal_can_be_looked_up(world: World) -> None:
+    able, unable, stranger = await world.cast(VIEWER, unable_lacks=P.READ_MESSAGE_HISTORY)
+    await world.owner.send(world.channel_id, "a secret")
+    for path in (f"{world.channel_path}/messages/search", f"{world.path}/messages/search"):
+        refused = await unable.call("GET", f"{path}?content=secret")
+        assert (refused.status_code, refused.json()["code"]) == MISSING_PERMISSIONS
+        assert refused.json()["decision_id"]
+        assert await world.member.refused("GET", f"{path}?content=secret") == MISSING_ACCESS
+        await assert_hidden(stranger, "GET", f"{path}?content=secret")
+        assert len((await able.ok("GET", f"{path}?content=secret"))["messages"]) == 1
+
+
 @pytest.mark.story("SRV-15")
 async def test_a_message_is_found_as_it_is_at_once(world: World) -> None:
     await world.everyone(VIEWER | P.SEND_MESSAGES)
