@@ -10,5 +10,17 @@ from tests.support.matrix.rows import Row
 
 ALL_ROWS: Final[tuple[Row, ...]] = (*OF_SERVERS, *OF_CHANNELS, *OF_PEOPLE)
 
-WITHOUT_ROW: Final[Mapping[str, str]] = {}
+_BY_LINK: Final = "the link is the right: tests/e2e/test_files.py"
+
+WITHOUT_ROW: Final[Mapping[str, str]] = {
+    f"{method} {path}": _BY_LINK
+    for path in (
+        "/attachments/{channel_id}/{attachment_id}/{token}/{filename}",
+        "/avatars/{user_id}/{file}",
+        "/icons/{server_id}/{file}",
+        "/channel-icons/{channel_id}/{file}",
+        "/embed/avatars/{file}",
+    )
+    for method in ("GET", "HEAD")
+}
 """Routes that are not decided by who one is, each with the reason."""
