@@ -47,6 +47,15 @@ class PingBot(discord.Client):
     async def on_message_delete(self, message: discord.Message) -> None:
         self.log.put_nowait(("delete", message))
 
+    async def on_member_ban(self, guild: discord.Guild, user: discord.User | discord.Member) -> None:
+        self.log.put_nowait(("ban", user))
+
+    async def on_member_unban(self, guild: discord.Guild, user: discord.User) -> None:
+        self.log.put_nowait(("unban", user))
+
+    async def on_audit_log_entry_create(self, entry: discord.AuditLogEntry) -> None:
+        self.log.put_nowait(("audit", entry))
+
     async def on_thread_create(self, thread: discord.Thread) -> None:
         self.log.put_nowait(("thread", thread))
 
@@ -256,3 +265,50 @@ async def test_discord_py_gets_forbidden_when_it_lacks_the_right(bot: PingBot, d
     with pytest.raises(discord.Forbidden) as refused:
         await server.kick(discord.Object(int(demo.owner.user_id)))
     assert refused.value.code == 50013
+
+
+@pytest.mark.story("BOT-02", "SRV-08", "SRV-22")
+async def test_discord_py_bans_unbans_and_reads_the_audit_log(bot: PingBot, demo: Demo) -> None:
+    server = bot.get_guild(int(demo.server_id))
+    assert server is not None
+    guest = server.get_member(int(demo.guest.user_id))
+    assert guest is not None
+    await guest.edit(nick="pest", reason="as they are called")
+    await guest.ban(reason="spam", delete_message_seconds=0)
+    assert (await bot.next("ban")).id == guest.id
+    told = await bot.next("audit", lambda entry: entry.action is discord.AuditLogAction.ban)
+    assert (told.target.id, told.reason) == (guest.id, "spam")
+    assert [(ban.user.id, ban.reason) async for ban in server.bans()] == [(guest.id, "spam")]
+    assert (await server.fetch_ban(guest)).reason == "spam"
+    await server.unban(guest)
+    assert (await bot.next("unban")).id == guest.id
+    with pytest.raises(discord.NotFound):
+        await server.fetch_ban(guest)
+    await server.edit(name="Renamed")
+    role = await server.create_role(name="judge", color=discord.Color(7))
+    channel = await server.create_text_channel(
+        "court", overwrites={role: discord.PermissionOverwrite(read_messages=True)}
+    )
+    await channel.create_invite(max_uses=3)
+    await role.delete()
+
+    log = [entry async for entry in server.audit_logs(limit=None)]
+    kinds = discord.AuditLogAction
+    wanted = [
+        kinds.role_delete,
+        kinds.invite_create,
+        kinds.channel_create,
+        kinds.role_create,
+        kinds.guild_update,
+        kinds.unban,
+        kinds.ban,
+        kinds.member_update,
+    ]
+    mine = [entry for entry in log if entry.user_id == bot.user.id]  # type: ignore[union-attr]
+    assert [entry.action for entry in mine] == wanted
+    ban, update = mine[-2], mine[-1]
+    assert (ban.reason, ban.target.id) == ("spam", guest.id)  # type: ignore[union-attr]
+    assert (update.before.nick, update.after.nick, update.reason) == (None, "pest", "as they are called")
+    assert mine[4].after.name == "Renamed"
+    assert [entry.id async for entry in server.audit_logs(action=kinds.ban)] == [ban.id]
+    assert [entry.id async for entry in server.audit_logs(limit=2, before=mine[0])] == [each.id for each in mine[1:3]]

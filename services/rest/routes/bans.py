@@ -21,8 +21,8 @@ from services.rest.request import ApiRequest
 from services.wire.ban import BanObject, ban_object
 
 DAY: Final = 24 * 3600
-BULK_SECONDS: Final = 30.0
-"""Each ban of many is a change of its own."""
+MANY_SECONDS: Final = 30.0
+"""Each ban of many is a change of its own, and so is each batch of what somebody wrote."""
 
 Page = Annotated[int, QueryParameter(ge=1, le=limits.BANS_PAGE)]
 Seconds = Annotated[int, Meta(ge=0, le=limits.BAN_DELETES_SECONDS)]
@@ -94,7 +94,7 @@ async def ban_users(request: ApiRequest, server_id: PathId, data: JSONBody[BulkB
     answer = await request.services.bans.BanUsers(
         BanUsersRequest(server_id=server_id, user_ids=data.user_ids, reason=request.reason),
         metadata=request.to_servers,
-        timeout=BULK_SECONDS,
+        timeout=MANY_SECONDS,
     )
     for user_id in answer.banned_user_ids:
         await _purge(request, server_id, user_id, data.delete_message_seconds)
@@ -111,6 +111,7 @@ async def _purge(request: ApiRequest, server_id: int, author_id: int, seconds: i
         await request.services.messages.PurgeAuthor(
             PurgeAuthorRequest(server_id=server_id, author_id=author_id, since_ms=since_ms),
             metadata=request.to_messages,
+            timeout=MANY_SECONDS,
         )
 
 
