@@ -7,6 +7,10 @@ from typing import Final, NamedTuple, Self
 from services.common.snowflake import parse_worker
 from services.rest.rate_limit import Limit
 
+DATABASE: Final = "rest.db"
+FILES: Final = "files"
+"""The directory of the blobs."""
+
 WORKER: Final = 7
 
 
@@ -22,6 +26,8 @@ class RateLimits(NamedTuple):
     route: Limit = Limit(requests=1000, seconds=10)
     sends: Limit = Limit(requests=1000, seconds=10)
     server_creates: Limit = Limit(requests=30, seconds=60)
+    # In one server.
+    invitations: Limit = Limit(requests=60, seconds=60)
     sign_up: Limit = Limit(requests=120, seconds=60)
     bad_tokens: Limit = Limit(requests=300, seconds=60)
     unrouted: Limit = Limit(requests=300, seconds=60)

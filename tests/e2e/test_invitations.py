@@ -41,6 +41,9 @@ async def test_an_invitation_manager_invites_a_user_by_name(world: World) -> Non
 
     assert await guest.wait_for("SERVER_INVITATION_CREATE") == made
     assert await stranger.ok("GET", MINE) == [made]
+    # Their next session begins with it.
+    assert (await world.connect(stranger)).of_kind("READY")[0]["invitations"] == [made]
+    assert onlooker.of_kind("READY")[0]["invitations"] == []
     # It is between the server and the guest.
     await world.caught_up(onlooker)
     assert made["id"] not in json.dumps(onlooker.dispatches)

@@ -13,6 +13,7 @@ from beep.servers.v1.invitations_service_pb2 import (
     ListServerInvitationsRequest,
 )
 from services.common.errors import FieldViolation
+from services.rest.admission import LIMIT
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
 from services.rest.fields import PathId, Snowflake, Username
@@ -32,7 +33,12 @@ class AcceptedInvitation(Struct):
     guild: PublicGuild
 
 
-@post("/servers/{server_id:str}/invitations", dto=BodyDecoder[InvitationCreate], return_dto=None)
+@post(
+    "/servers/{server_id:str}/invitations",
+    dto=BodyDecoder[InvitationCreate],
+    return_dto=None,
+    opt={LIMIT: "invitations"},
+)
 async def invite_user(request: ApiRequest, server_id: PathId, data: JSONBody[InvitationCreate]) -> InvitationObject:
     """Inviting somebody again gives the invitation that there is."""
     wanted = InviteUserRequest(server_id=server_id, reason=request.reason)
