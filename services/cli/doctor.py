@@ -25,6 +25,7 @@ from services.cli.errors import UserError
 from services.cli.settings import ServiceSettings
 from services.gateway.config import DATABASE as GATEWAY_DATABASE
 from services.messages.config import DATABASE as MESSAGES_DATABASE
+from services.rest.config import DATABASE as REST_DATABASE
 from services.servers.config import DATABASE as SERVERS_DATABASE
 from services.users.config import DATABASE as USERS_DATABASE
 from services.users.config import IDENTITY_DATABASE, IDENTITY_KEY, MAIL_DIRECTORY
@@ -45,6 +46,7 @@ _STORES: Final = (
     ("authz", "embedded relation engine", AUTHZ_DATABASE),
     ("bus", "in process, SQLite log", BUS_DATABASE),
     ("gateway", "SQLite", GATEWAY_DATABASE),
+    ("rest", "SQLite", REST_DATABASE),
 )
 
 State = Literal["ok", "failed", "not running"]

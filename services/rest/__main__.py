@@ -19,16 +19,14 @@ from services.rest.admission import Admission
 from services.rest.app import create_app
 from services.rest.authentication import Authenticator
 from services.rest.blobs.directory import DirectoryBlobs
-from services.rest.config import Settings
-from services.rest.files.pending import DATABASE, MIGRATIONS, PendingUploads
+from services.rest.config import DATABASE, FILES, Settings
+from services.rest.files.pending import MIGRATIONS, PendingUploads
 from services.rest.files.pictures import Pictures
 from services.rest.files.uploads import Uploads
 from services.rest.front import Front
 from services.rest.http_server import WebSocketFactory, listen, serving
 from services.rest.request import Edge
 from services.rest.services import Services
-
-BLOBS: Final = "files"
 
 # 128 bits, as hexadecimal digits: what cannot be guessed in a URL.
 _new_token: Final = partial(secrets.token_hex, 16)
@@ -70,7 +68,7 @@ async def build(
     port = listener.getsockname()[1]
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         stack.callback(listener.close)
-        blobs = await DirectoryBlobs.open(runtime.data / BLOBS)
+        blobs = await DirectoryBlobs.open(runtime.data / FILES)
         stack.push_async_callback(blobs.close)
         await blobs.sweep()
         database = await Database.open(runtime.data / DATABASE, MIGRATIONS)

@@ -7,8 +7,6 @@ from typing import Final
 from services.common.bus import INBOX_DDL
 from services.common.sqlite import Database
 
-DATABASE: Final = "rest.db"
-
 MIGRATIONS: Final = [
     """
     CREATE TABLE pending_uploads (

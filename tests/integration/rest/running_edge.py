@@ -16,8 +16,8 @@ from services.rest.admission import Admission
 from services.rest.app import create_app
 from services.rest.authentication import Authenticator
 from services.rest.blobs.directory import DirectoryBlobs
-from services.rest.config import RateLimits, Settings
-from services.rest.files.pending import DATABASE, MIGRATIONS, PendingUploads
+from services.rest.config import DATABASE, FILES, RateLimits, Settings
+from services.rest.files.pending import MIGRATIONS, PendingUploads
 from services.rest.files.pictures import Pictures
 from services.rest.files.uploads import Uploads
 from services.rest.front import Front
@@ -67,7 +67,7 @@ async def running_edge(tmp_path: Path, limits: RateLimits | None = None) -> Asyn
         services = Services.from_peers(peers)
         authenticator = Authenticator(services.tokens, bus, clock)
         settings = Settings(gateway_url=GATEWAY_URL, rate_limits=limits, public_url=PUBLIC_URL)
-        blobs = await DirectoryBlobs.open(tmp_path / "files", reserved=0)
+        blobs = await DirectoryBlobs.open(tmp_path / FILES, reserved=0)
         stack.push_async_callback(blobs.close)
         database = await Database.open(tmp_path / DATABASE, MIGRATIONS)
         stack.push_async_callback(database.close)
@@ -94,7 +94,7 @@ async def running_edge(tmp_path: Path, limits: RateLimits | None = None) -> Asyn
             blobs=blobs,
             pending=pending,
             uploads=uploads,
-            files=tmp_path / "files",
+            files=tmp_path / FILES,
             anonymous=await client(""),
             person=await client(f"Bearer {PERSON_TOKEN}"),
             bot=await client(f"Bot {BOT_TOKEN}"),
