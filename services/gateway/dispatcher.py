@@ -27,6 +27,7 @@ from services.common.bus import (
 )
 from services.gateway.domain.close_codes import CloseCode
 from services.gateway.domain.intents import wants_in_private
+from services.gateway.domain.private_gates import PrivateGates
 from services.gateway.lane import Lane
 from services.gateway.news import LaneTools
 from services.gateway.session import Session
@@ -80,6 +81,7 @@ class Dispatcher:
         self._starting: Counter[int] = Counter()
         """Users of whom a session is about to begin, and how many."""
         self._subscription: Subscription
+        self._gates = PrivateGates()
         self._closing = False
         self.received = 0
         """The offset of the newest event that has come in."""
@@ -113,6 +115,7 @@ class Dispatcher:
         for session in list(self._hub.sessions.values()):
             self._hub.end(session, CloseCode.UNKNOWN_ERROR)
         self._subscription.close()
+        self._gates.forget_all()
         # What was read of servers counts only as long as nothing is missed.
         self._tools.snapshots.clear()
         self.begin(None)
@@ -139,6 +142,7 @@ class Dispatcher:
     def _unfollow_unless_needed(self, user_id: int) -> None:
         if user_id not in self._hub.by_user and user_id not in self._starting:
             self._subscription.discard(user_shard(user_id))
+            self._gates.forget(user_id)
 
     def open_lane(self, server_id: int) -> tuple[Lane, int]:
         """A lane that keeps what comes in from now on, until it is begun; and the offset behind which that is."""
@@ -229,7 +233,7 @@ class Dispatcher:
             for session in self._hub.of_user(user_id):
                 if not spared or session.auth_session_id != spared:
                     self._hub.end(session, CloseCode.AUTHENTICATION_FAILED)
-        elif envelope.audience:
+        elif envelope.audience and self._gates.lets_pass(user_id, envelope):
             if envelope.type in _OF_FRIENDS:
                 self._friend_watcher.befriended(user_id)
             sessions = [session for session in self._unheld(user_id, record) if self._gets(session, record)]

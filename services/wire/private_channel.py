@@ -24,7 +24,7 @@ class PrivateChannelObject(Struct, kw_only=True):
     id: str
     type: int
     # Only `messages` knows it: whoever shows a channel that may have a message puts it in.
-    last_message_id: str | None = None
+    last_message_id: str | UnsetType | None = None
     # Without the one who sees it.
     recipients: list[UserObject]
     flags: int = 0

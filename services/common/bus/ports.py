@@ -132,6 +132,9 @@ class AccessChange(msgspec.Struct, frozen=True, array_like=True):
     joined_user_ids: tuple[int, ...] = ()
     left_user_ids: tuple[int, ...] = ()
     server_deleted: bool = False
+    silenced_user_ids: tuple[int, ...] = ()
+    """In the shard of a user, where joining and leaving is of the private channels `channel_ids`: nothing new is said
+    to them there any more, until they join again."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from services.common.bus import PRIVATE_MESSAGE, Envelope
 from services.common.errors import Aborted
 from services.common.outbox import Relay
@@ -19,6 +21,12 @@ MAX_TRIES: Final = 5
 """A conflict means that another request won; the fifth in a row means that something else is wrong."""
 
 
+class _PrivateMessage(msgspec.Struct):
+    """The body of PRIVATE_MESSAGE."""
+
+    message_id: str
+
+
 class Pairs:
     """The answer waits for the relay, so that a block holds for whatever is sent after it."""
 
@@ -28,8 +36,13 @@ class Pairs:
         self._relay = relay
         self._ids = ids
 
-    async def change(self, one_id: int, other_id: int, decide: Callable[[Pair], Pair]) -> tuple[Pair, dict[int, User]]:
+    async def change(
+        self, one_id: int, other_id: int, decide: Callable[[Pair], Pair], *, last_message_id: int = 0
+    ) -> tuple[Pair, dict[int, User]]:
         """What is between two different users who exist, after `decide`, which may be asked several times.
+
+        Args:
+            last_message_id: of the message that is the cause, if one is.
 
         Raises:
             Aborted: others keep changing it first.
@@ -42,7 +55,7 @@ class Pairs:
             awaited = loaded.pending_record
             if after != loaded.pair:
                 after = replace(after, version=loaded.pair.version + 1)
-                record = pair_changed(loaded.pair, after, users, self._ids.next)
+                record = pair_changed(loaded.pair, after, users, self._ids.next, last_message_id=last_message_id)
                 try:
                     await self._store.commit_pair(after, record)
                 except Conflict:
@@ -60,7 +73,8 @@ class Pairs:
             return
         loaded = await self._store.pair_of_channel(envelope.channel_id)
         if loaded is not None and reopen_direct(loaded.pair) != loaded.pair:
-            await self.change(*loaded.pair.user_ids, reopen_direct)
+            message_id = int(msgspec.json.decode(envelope.body, type=_PrivateMessage).message_id)
+            await self.change(*loaded.pair.user_ids, reopen_direct, last_message_id=message_id)
 
     async def depart(self, user_id: int) -> None:
         """The user is gone: nobody has a relationship with them, and nobody can write to them. May be repeated."""

@@ -152,4 +152,5 @@ async def bot_of(owner: Someone, name: str = "helper") -> Someone:
 async def message_in(beep: RunningUsers, channel_id: int, event_id: int) -> None:
     """What `messages` publishes of a new message."""
     shard = service_shard("users")
-    await beep.bus.publish([Envelope(event_id, shard, PRIVATE_MESSAGE, b"{}", Audience.NONE, channel_id=channel_id)])
+    body = msgspec.json.encode({"message_id": str(event_id)})
+    await beep.bus.publish([Envelope(event_id, shard, PRIVATE_MESSAGE, body, Audience.NONE, channel_id=channel_id)])

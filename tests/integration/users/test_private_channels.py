@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from beep.authz.v1.authz_service_pb2 import OUTCOME_ALLOWED, OUTCOME_DENIED, OUTCOME_HIDDEN
@@ -39,7 +40,8 @@ async def test_direct_message_is_in_the_others_list_from_the_first_message_on(to
     assert (await ada.listed(), await bob.listed()) == ([channel.id], [])
     assert (await bob.get(channel.id)).id == channel.id
     await message_in(town, channel.id, event_id=900)
-    await town.event(f"user:{bob.id}", "CHANNEL_CREATE")
+    created = await town.event(f"user:{bob.id}", "CHANNEL_CREATE")
+    assert msgspec.json.decode(created.body)["last_message_id"] == "900"
     assert await bob.listed() == [channel.id]
 
 

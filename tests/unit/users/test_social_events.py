@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
-from services.common.bus import CHANNELS_DELETED, Audience, Envelope
+from services.common.bus import CHANNELS_DELETED, AccessChange, Audience, Envelope
 from services.common.outbox import OutboxRecord
 from services.users.domain.private_channel import Group, close_direct, open_direct, reopen_direct
 from services.users.domain.relationship import Pair, accept, block, remove, request
@@ -98,6 +98,22 @@ def test_direct_message_is_shown_to_who_opens_it_and_its_facts_follow_the_block(
     assert facts(change(silent, open_direct(silent, ADA, 7))) == (2, [ADA, BOB], True)
 
 
+def test_what_is_on_its_way_stops_at_the_event_that_ends_it() -> None:
+    def access(record: OutboxRecord | None) -> list[AccessChange | None]:
+        assert record is not None
+        return [each.access for each in record.envelopes]
+
+    blocked = block(DIRECT, BOB, now_ms=0)
+    shut = AccessChange(channel_ids=(7,), silenced_user_ids=(BOB,))
+    assert access(change(DIRECT, blocked)) == [shut]
+    assert access(change(blocked, remove(blocked, BOB))) == [AccessChange(channel_ids=(7,), joined_user_ids=(BOB,))]
+    assert access(change(STRANGERS, block(STRANGERS, BOB, now_ms=0))) == [None]
+    assert access(change(DIRECT, close_direct(DIRECT, ADA))) == [None]
+    two, three = Group(7, ADA, (ADA, BOB), version=1), Group(7, ADA, (ADA, BOB, CY), version=2)
+    assert access(regroup(two, three))[0] == AccessChange(channel_ids=(7,), joined_user_ids=(CY,))
+    assert access(regroup(three, two))[0] == AccessChange(channel_ids=(7,), left_user_ids=(CY,))
+
+
 def test_bot_is_told_nothing_and_authz_is() -> None:
     strangers = Pair(ADA, BOT)
     opened = open_direct(strangers, BOT, 7)
@@ -139,6 +155,8 @@ def test_group_tells_who_comes_and_who_goes() -> None:
         ("user:3", "CHANNEL_UPDATE", 3),
     ]
     assert facts(record) == (3, [BOB, CY], False)
+    # Whoever knows the last message still does.
+    assert "last_message_id" not in told(record)[-1][2]
 
 
 def test_group_that_is_over_is_forgotten_everywhere() -> None:
