@@ -11,18 +11,28 @@ import httpx
 from litestar.types import ASGIApp
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.servers.v1.servers_service_pb2 import (
+    ListServersRequest,
+    ListServersResponse,
+    RemoveUserRequest,
+    RemoveUserResponse,
+    ServerMembership,
+)
+from beep.servers.v1.servers_service_pb2_grpc import ServersServiceServicer, add_ServersServiceServicer_to_server
 from beep.users.v1.accounts_service_pb2 import RegisterRequest
 from beep.users.v1.accounts_service_pb2_grpc import AccountsServiceStub
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
 from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
+from beep.users.v1.security_service_pb2_grpc import SecurityServiceStub
 from beep.users.v1.tokens_service_pb2 import TOKEN_SCHEME_ANY, AuthenticateRequest, AuthenticateResponse
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from services.authz.__main__ import build as build_authz
-from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
+from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key, require_service
 from services.common.bus import Envelope, Record
 from services.common.bus.sqlite import SqliteBus
+from services.common.errors import FailedPrecondition, Unavailable
 from services.common.rpc import Metadata, RpcServer, acting_as
 from services.common.runtime import Runtime
 from services.users.__main__ import build
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from beep.users.v1.bots_service_pb2_grpc import BotsServiceAsyncStub
     from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceAsyncStub
     from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
+    from beep.users.v1.security_service_pb2_grpc import SecurityServiceAsyncStub
     from beep.users.v1.tokens_service_pb2_grpc import TokensServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
@@ -59,10 +70,34 @@ class GatedBus(SqliteBus):
         return await super().publish(envelopes)
 
 
+class StandInServers(ServersServiceServicer):
+    """The servers service, as far as users asks it. `owners` own a server; while `gone`, it does not answer."""
+
+    def __init__(self) -> None:
+        self.owners: set[int] = set()
+        self.removed: list[int] = []
+        self.gone = False
+
+    async def ListServers(self, request: ListServersRequest, context: object) -> ListServersResponse:
+        require_service()
+        return ListServersResponse(servers=[ServerMembership(is_owner=request.user_id in self.owners)])
+
+    async def RemoveUser(self, request: RemoveUserRequest, context: object) -> RemoveUserResponse:
+        require_service()
+        if self.gone:
+            raise Unavailable("GONE")
+        if request.user_id in self.owners:
+            raise FailedPrecondition("OWNER_CANNOT_LEAVE")
+        self.removed.append(request.user_id)
+        return RemoveUserResponse()
+
+
 class RunningUsers:
     """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
 
-    def __init__(self, runtime: Runtime, bus: GatedBus, pages: ASGIApp, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, runtime: Runtime, bus: GatedBus, pages: ASGIApp, http: httpx.AsyncClient, servers: StandInServers
+    ) -> None:
         authz = runtime.peers["authz"]
         channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
         self.authz: AuthzServiceAsyncStub = AuthzServiceStub(authz)
@@ -70,8 +105,10 @@ class RunningUsers:
         self.bots: BotsServiceAsyncStub = BotsServiceStub(channel)
         self.private_channels: PrivateChannelsServiceAsyncStub = PrivateChannelsServiceStub(channel)
         self.relationships: RelationshipsServiceAsyncStub = RelationshipsServiceStub(channel)
+        self.security: SecurityServiceAsyncStub = SecurityServiceStub(channel)
         self.tokens: TokensServiceAsyncStub = TokensServiceStub(channel)
         self.users: UsersServiceAsyncStub = UsersServiceStub(channel)
+        self.servers = servers
         self.clock = runtime.clock
         self.bus = bus
         self.http = http
@@ -134,7 +171,10 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
     tokens = InternalTokens(load_or_create_key(path / "internal.pem"), clock)
     deciding = Runtime(path, clock, tokens, bus, RpcServer("authz", tokens), {})
     authz = deciding.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="users"))
-    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {"authz": authz})
+    stand_in, of_servers = StandInServers(), RpcServer("servers", tokens)
+    of_servers.add(add_ServersServiceServicer_to_server, stand_in)
+    servers = of_servers.in_process_channel(Principal(PrincipalKind.SERVICE, service="users"))
+    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {"authz": authz, "servers": servers})
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(build_authz(deciding))
@@ -143,6 +183,6 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
             app = built.mounts["/identity"]
             transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
             http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=ORIGIN))
-            yield RunningUsers(runtime, bus, app, http)
+            yield RunningUsers(runtime, bus, app, http, stand_in)
     finally:
         await bus.close()

@@ -11,8 +11,9 @@ from services.common.errors import InvalidArgument
 from services.users.domain.bot_token import looks_like_bot_token, make_bot_token, parse_bot_token
 from services.users.domain.email import normalise_email
 from services.users.domain.errors import MalformedToken
+from services.users.domain.identity_key import email_key
 from services.users.domain.password import check_password
-from services.users.domain.username import derive_username, parse_global_name, parse_username
+from services.users.domain.username import deleted_username, derive_username, parse_global_name, parse_username
 
 
 @pytest.mark.parametrize("name", ["ab", "a.b", "under_score", "0.0", "x" * 32, ".a", "a."])
@@ -133,3 +134,31 @@ def test_bot_token_refuses_an_id_that_is_no_snowflake(user: str) -> None:
 
 def test_bot_token_is_not_a_jwt() -> None:
     assert not looks_like_bot_token("eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0." + "x" * 86)
+
+
+# Identity keys.
+
+
+@pytest.mark.parametrize("same", ["ada@example.org", "Ada@example.org", "ada+tag@example.org", "ada+a+b@example.org"])
+def test_email_key_is_that_of_the_mailbox(same: str) -> None:
+    assert email_key(b"secret", same) == email_key(b"secret", "ada@example.org")
+
+
+@pytest.mark.parametrize("other", ["bob@example.org", "ada@example.com", "+tag@example.org", "ada.l@example.org"])
+def test_email_key_differs_for_another_mailbox(other: str) -> None:
+    assert email_key(b"secret", other) != email_key(b"secret", "ada@example.org")
+
+
+def test_email_key_is_this_installations_own() -> None:
+    assert email_key(b"one", "ada@example.org") != email_key(b"another", "ada@example.org")
+
+
+# The deleted.
+
+
+@given(st.integers(1, 2**63 - 1), st.integers(1, 2**63 - 1))
+def test_deleted_username_is_nobody_elses_and_fits(one: int, other: int) -> None:
+    assert (deleted_username(one) == deleted_username(other)) == (one == other)
+    assert len(deleted_username(one)) <= 32
+    with pytest.raises(InvalidArgument):
+        parse_username(deleted_username(one))
