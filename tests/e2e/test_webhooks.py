@@ -17,7 +17,10 @@ from tests.support.refusals import (
 from tests.support.roles import FINE_GRAINED_ROLES, VIEWER
 from tests.support.world import NOBODYS_ID, World, assert_hidden
 
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 WEBHOOK_MANAGER = FINE_GRAINED_ROLES["webhook manager"]
 
 
