@@ -17,7 +17,7 @@ from tests.support.gateway_client import GatewayClient
 from tests.support.random_actions import Crowd, found_server
 from tests.support.world import Accounts
 
-SEEDS = (1, 2, 3)
+SEEDS = (3, 5, 10, 17)
 ACTIONS = 200
 SECONDS = 10.0
 """For what was done last to get to everybody."""

@@ -44,7 +44,7 @@ class Conversation:
     read: int = 0
     mentioning: dict[int, Object] = field(default_factory=dict)
     """Messages that mention somebody."""
-    newest_was_deleted: bool = False
+    newest_is_unknown: bool = False
     counted_before: int = 0
     """Unread messages that mention the user, of which READY told no more than how many there are."""
     began_unseen: bool = False
@@ -122,9 +122,14 @@ class ClientModel:
             self._meet(channel, joined_later)
 
     def _meet(self, channel: Object, later: bool) -> None:
-        conversation = self.conversations[channel["id"]]
-        conversation.last = max(conversation.last, int(channel["last_message_id"] or 0))
-        conversation.began_unseen |= later and conversation.last > 0
+        conversation, told = self.conversations[channel["id"]], int(channel["last_message_id"] or 0)
+        if "guild_id" in channel:
+            conversation.last, conversation.newest_is_unknown = told, False
+        elif not conversation.last:
+            # Whoever owns private channels knows nothing of messages: somebody who is brought into a group does not
+            # hear of the newest that is there. (A message may open the channel, and then comes before it.)
+            conversation.last, conversation.newest_is_unknown = told, told == 0
+        conversation.began_unseen |= later and told > 0
 
     # servers
 
@@ -239,7 +244,7 @@ class ClientModel:
         self._check_place("MESSAGE_CREATE", body)
         conversation, message_id = self.conversations[body["channel_id"]], int(body["id"])
         if message_id > conversation.last:
-            conversation.last, conversation.newest_was_deleted = message_id, False
+            conversation.last, conversation.newest_is_unknown = message_id, False
         if body["author"]["id"] == self.user["id"]:
             self._read_up_to(conversation, max(conversation.read, message_id))
         self._note_mentions(body)
@@ -273,7 +278,7 @@ class ClientModel:
         for message_id in map(int, ids):
             known = conversation.mentioning.pop(message_id, None)
             conversation.began_unseen |= known is None and conversation.counted_before > 0
-            conversation.newest_was_deleted |= message_id == conversation.last
+            conversation.newest_is_unknown |= message_id == conversation.last
 
     def _message_ack(self, body: Object) -> None:
         self._read_up_to(self.conversations[body["channel_id"]], int(body["message_id"]))
@@ -335,7 +340,9 @@ class ClientModel:
                 for id, channel in server.channels.items()
             },
             "threads": {
-                id: without(thread, "last_message_id") | self._of_messages(id, at_ms(joined), roles)
+                # How many are in a thread is approximate, as Discord says: who leaves the server leaves its threads
+                # without a word of each.
+                id: without(thread, "last_message_id", "member_count") | self._of_messages(id, at_ms(joined), roles)
                 for id, thread in server.threads.items()
             },
             "members": {id: in_any_order(member, "roles") for id, member in server.members.items()},
@@ -350,8 +357,8 @@ class ClientModel:
     def _of_messages(self, channel_id: str, since: int, roles: set[str]) -> Object:
         """`since`: what is older counts as read."""
         conversation = self.conversations[channel_id]
-        if conversation.newest_was_deleted:
-            # `last_message_id` may name a message that is gone: a client does not know which one was before it.
+        if conversation.newest_is_unknown:
+            # Also: `last_message_id` may name a message that is gone; a client cannot tell which one was before it.
             return {"messages": UNKNOWABLE}
         read = max(conversation.read, since)
         mentions = conversation.counted_before + sum(
