@@ -16,7 +16,7 @@ settings.register_profile("explore", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
-PROCESS_TESTS = ("tests/e2e/", "tests/faults/")
+PROCESS_TESTS = ("tests/e2e/", "tests/faults/", "tests/web/")
 
 
 class OneBeepAtATime(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types

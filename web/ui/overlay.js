@@ -58,6 +58,7 @@ export function Dialog({ title, close, children, wide = false, footer = null, cl
   useEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
+    element.current.querySelector('[data-first]')?.focus();
     return () => before instanceof HTMLElement && before.focus();
   }, []);
   const onClick = (event) => event.target === element.current && close();

@@ -33,11 +33,11 @@ export function Friends({ onMenu }) {
     <main id="main" class="sheet" tabindex="-1">
       <${PlainHead} title="Friends" onMenu=${onMenu} />
       <div class="page">
+        ${servers.length === 0 && friends.length === 0 && html`<${FirstSteps} />`}
         <${AddFriend} />
         <${Tabs} label="People" tabs=${tabs} value=${tab} onChange=${setTab} />
         ${tab === 'requests' ? html`<${Requests} incoming=${incoming} outgoing=${outgoing} invitations=${invitations} />`
           : html`<${People} list=${lists[tab]} tab=${tab} />`}
-        ${servers.length === 0 && tab === 'all' && html`<${FirstSteps} />`}
       </div>
     </main>`;
 }

@@ -10,7 +10,7 @@ import { html, useEffect, useRef, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
 import { Markdown } from '../ui/markdown.js';
 import { openMenu, openPopover, tellError } from '../ui/overlay.js';
-import { clockOf, fullOf, shortOf } from '../ui/time.js';
+import { clockOf, fullOf, shortClockOf, shortOf } from '../ui/time.js';
 import { follow } from '../router.js';
 import { Attachments, Embeds } from './attachments.js';
 import { messageItems } from './message_menu.js';
@@ -67,10 +67,10 @@ export function MessageRow({ message, joins, last, server, channel, rights, edit
     </div>`;
   return html`
     <article class="message ${joins ? 'joins' : ''} ${called ? 'called' : ''}" data-id=${message.id} tabindex=${last ? 0 : -1} onKeyDown=${keys}
-      aria-label=${`${nameOf(message.author, message.member)}, ${clockOf(message.timestamp)}: ${message.content || 'a file'}`}>
+      aria-label=${`${nameOf(message.author, message.member)}, ${clockOf(message.timestamp)}: ${fromWire(message.content, stamp) || 'a file'}`}>
       ${message.message_reference && message.type === 19 && html`<${Quoted} message=${message} server=${server} channel=${channel} />`}
       <div class="message-side">
-        ${joins ? html`<time class="side-time" datetime=${message.timestamp}>${clockOf(message.timestamp)}</time>`
+        ${joins ? html`<time class="side-time" datetime=${message.timestamp}>${shortClockOf(message.timestamp)}</time>`
           : html`<button type="button" class="face" tabindex="-1" aria-hidden="true" onClick=${(event) => openProfile(event.currentTarget, message.author, server)}><${Avatar} user=${message.author} /></button>`}
       </div>
       <div class="message-main">

@@ -6,9 +6,9 @@
  */
 import { useStore } from '../client.js';
 import { acknowledge, loadPage } from '../actions/chat.js';
-import { isNewer } from '../state/ids.js';
+import { isNewer, timeOf } from '../state/ids.js';
 import { place } from '../state/messages.js';
-import { channelName, DM, isBlocked, nameOf, THREAD } from '../state/select.js';
+import { channelName, DM, isBlocked, nameOf, serverOf, THREAD } from '../state/select.js';
 import { wordsOf } from '../ui/forms.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
@@ -148,14 +148,15 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
 function useMarker(channel, history) {
   const read = useStore((state) => state.reads[channel.id]?.last_message_id);
   const me = useStore((state) => state.me.id);
-  const opened = useRef({ id: '', read: '' });
-  if (opened.current.id !== channel.id) opened.current = { id: channel.id, read: read ?? '' };
-  const since = opened.current.read;
+  const joined = useStore((state) => serverOf(state, channel)?.joined_at);
+  const opened = useRef(null);
+  opened.current ??= { read, joined: Date.parse(joined) || 0 };
   return useMemo(() => {
-    if (!since || !history) return '';
-    const found = history.items.find((one) => isNewer(one.id, since));
-    return found && found.author.id !== me && found !== history.items[0] ? found.id : '';
-  }, [history && history.items[0]?.id, since]);
+    const since = opened.current;
+    const isNew = (one) => (since.read ? isNewer(one.id, since.read) : timeOf(one.id) > since.joined);
+    const found = history?.items.find(isNew);
+    return found && found.author.id !== me ? found.id : '';
+  }, [history && history.items[0]?.id]);
 }
 
 function Entry({ message, before, marked, hidden, last, ...rest }) {
