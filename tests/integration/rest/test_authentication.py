@@ -7,7 +7,7 @@ from beep.users.v1.tokens_service_pb2 import AuthenticateRequest, AuthenticateRe
 from beep.users.v1.user_pb2 import User
 from beep.users.v1.users_service_pb2 import GetUsersResponse
 from services.common.auth import PrincipalKind
-from services.common.bus import Audience, Envelope
+from services.common.bus import ACCOUNT_REVOKED, SESSION_REVOKED, Audience, Envelope
 from services.common.errors import Unauthenticated, Unavailable
 from services.rest.authentication import REMEMBER_SECONDS
 from tests.integration.rest.running_edge import BOT, PERSON, PERSON_TOKEN, RunningEdge
@@ -20,8 +20,8 @@ def profiles(edge: RunningEdge) -> None:
     edge.upstream.answer("GetUsers", GetUsersResponse(users=[User(id=PERSON, username="ada")]))
 
 
-def revoked(user_id: int, event_id: int = 1) -> Envelope:
-    return Envelope(event_id, f"user:{user_id}", "SESSION_REVOKED", b"{}", Audience.NONE)
+def revoked(user_id: int, event_id: int = 1, kind: str = SESSION_REVOKED) -> Envelope:
+    return Envelope(event_id, f"user:{user_id}", kind, b"{}", Audience.NONE)
 
 
 @pytest.mark.parametrize("header", [f"Bearer {PERSON_TOKEN}", PERSON_TOKEN, f"bearer {PERSON_TOKEN}"])
@@ -79,13 +79,14 @@ async def test_token_is_refused_from_the_sign_outs_answer_on(edge: RunningEdge) 
     assert (await edge.person.get(PROFILE)).status_code == 401
 
 
-async def test_token_is_refused_when_somebody_else_revoked_it(edge: RunningEdge) -> None:
+@pytest.mark.parametrize("kind", [SESSION_REVOKED, ACCOUNT_REVOKED])
+async def test_token_is_refused_when_somebody_else_revoked_it(edge: RunningEdge, kind: str) -> None:
     following = asyncio.create_task(edge.authenticator.follow_revocations())
     assert (await edge.person.get(PROFILE)).status_code == 200
 
     del edge.upstream.accounts[PERSON_TOKEN]
     assert (await edge.person.get(PROFILE)).status_code == 200
-    await edge.bus.publish([revoked(PERSON)])
+    await edge.bus.publish([revoked(PERSON, kind=kind)])
     while edge.authenticator.remembered(f"Bearer {PERSON_TOKEN}") is not None:  # noqa: ASYNC110 (no event to wait for)
         await asyncio.sleep(0)
 
