@@ -7,6 +7,7 @@ import platform
 from bench.beep import running, scratch
 from bench.creates import creates
 from bench.fanout import TOGETHER, compare, contenders, whole
+from bench.history import report as history_report
 from bench.latency import send_to_receipt
 from bench.measure import median_of, medians, row, sync_microseconds
 from bench.memory import idle
@@ -58,6 +59,8 @@ def main() -> None:
     row("  ratios", **{name: value for name, value in figures.items() if "_to_" in name})
     print()
     send_path_report()
+    print()
+    history_report()
 
 
 if __name__ == "__main__":

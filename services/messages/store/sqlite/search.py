@@ -105,7 +105,7 @@ def find(conn: sqlite3.Connection, search: Search) -> tuple[int, list[tuple[int,
     """How many messages match, and the page: (channel id, message id) of each."""
     if not search.channel_ids:
         return 0, []
-    matching = (_expression(search), search.after, search.before)
+    matching = (expression(search), search.after, search.before)
     total, oldest = conn.execute(_COUNT, matching).fetchone()
     if search.order is Order.RELEVANCE and total:
         matching = (matching[0], oldest - 1, search.before)
@@ -117,7 +117,7 @@ def written_by(conn: sqlite3.Connection, author_id: int, since: int) -> Iterator
     return conn.execute(_WRITTEN_BY, (f"scope : a{author_id}", since - 1, MAX_SNOWFLAKE))
 
 
-def _expression(search: Search) -> str:
+def expression(search: Search) -> str:
     """The search in FTS5's language. Whatever was typed is between quotes there, where nothing has a meaning."""
     parts = [f"scope : ({_any_of('c', search.channel_ids)})"]
     if search.author_ids:
