@@ -3,7 +3,7 @@
 Dispatches, each to the shard of the one person who gets it, for what it shows differs: RELATIONSHIP_ADD/REMOVE,
 CHANNEL_CREATE/UPDATE/DELETE, CHANNEL_RECIPIENT_ADD/REMOVE. Bots are told of messages only: hikari fails on a private
 channel. The facts for authz are who takes part in a channel and whether they may write. When a group is over, the
-control event CHANNELS_DELETED tells `messages`.
+control event CHANNELS_DELETED tells `messages`; when its icon is no longer used, BLOBS_DELETED tells the edge.
 
 Followed, by the service's inbox: PRIVATE_MESSAGE; and PROFILE_CHANGED, for those who have somebody among their friends
 or in their private channels hear of it by what shows them there, told anew.
@@ -19,7 +19,15 @@ from msgspec import UNSET
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
 from beep.authz.v1.facts_pb2 import FactChange, RemovePrivateChannel, SetPrivateChannel
 from beep.users.v1.private_channels_service_pb2 import PrivateChannel
-from services.common.bus import CHANNELS_DELETED, AccessChange, Audience, Envelope, service_shard, user_shard
+from services.common.bus import (
+    BLOBS_DELETED,
+    CHANNELS_DELETED,
+    AccessChange,
+    Audience,
+    Envelope,
+    service_shard,
+    user_shard,
+)
 from services.common.outbox import OutboxRecord
 from services.users import render
 from services.users.domain.private_channel import Group
@@ -30,6 +38,7 @@ from services.wire.private_channel import channel_recipient, private_channel_obj
 from services.wire.relationship import TYPE_NUMBERS, RelationshipRemove, relationship_object
 
 MESSAGES: Final = "messages"
+EDGE: Final = "rest"
 
 Users = Mapping[int, User]
 
@@ -126,6 +135,9 @@ def group_changed(before: Group | None, after: Group, users: Users, next_id: Cal
         facts = _facts(after.version, FactChange(remove_private_channel=RemovePrivateChannel(channel_id=after.id)))
         deleted = msgspec.json.encode({"channel_ids": [str(after.id)]})
         envelopes.append(Envelope(next_id(), service_shard(MESSAGES), CHANNELS_DELETED, deleted, Audience.NONE))
+    if before and before.icon and (before.icon != after.icon or not after.participant_ids):
+        unused = msgspec.json.encode({"keys": [f"channel-icons/{after.id}/{before.icon}"]})
+        envelopes.append(Envelope(next_id(), service_shard(EDGE), BLOBS_DELETED, unused, Audience.NONE))
     return OutboxRecord(next_id(), f"channel:{after.id}", tuple(envelopes), facts)
 
 

@@ -170,6 +170,27 @@ async def test_discord_py_sends_reads_and_exchanges_files(bot: PingBot, demo: De
     assert (refused.value.status, refused.value.code) == (413, 40005)
 
 
+@pytest.mark.story("BOT-02", "SOC-14")
+async def test_discord_py_writes_a_direct_message_and_answers_one(bot: PingBot, demo: Demo) -> None:
+    at_guest = await demo.connect(demo.guest)
+    guest = await bot.fetch_user(int(demo.guest.user_id))
+    sent = await guest.send("hi")
+    assert isinstance(sent.channel, discord.DMChannel)
+    assert sent.guild is None
+    channel = await at_guest.wait_for("CHANNEL_CREATE", lambda channel: channel["id"] == str(sent.channel.id))
+    assert channel["recipients"][0]["id"] == demo.bot.user_id
+    await demo.guest.send(channel["id"], "!ping")
+    pong = await bot.next("message", lambda message: message.content == "pong")
+    assert isinstance(pong.channel, discord.DMChannel)
+    assert [message.content async for message in sent.channel.history()] == ["pong", "!ping", "hi"]
+
+    await demo.guest.ok("PUT", f"/users/@me/relationships/{demo.bot.user_id}", {"type": 2})
+    with pytest.raises(discord.Forbidden) as refused:
+        await guest.send("are you there?")
+    assert refused.value.code == 50007
+    await demo.guest.ok("DELETE", f"/users/@me/relationships/{demo.bot.user_id}")
+
+
 @pytest.mark.story("BOT-02", "GTW-05")
 async def test_discord_py_loses_nothing_when_its_socket_is_cut(bot: PingBot, demo: Demo) -> None:
     sent = [f"message {number}" for number in range(60)]

@@ -154,7 +154,7 @@ async def test_block_ends_the_friendship_and_the_blocked_is_not_told_of_it(circl
 async def test_block_holds_for_direct_messages_of_both_from_its_acknowledgement_on(circle: Circle) -> None:
     ada, bob = circle.ada, circle.bob
     channel = await circle.direct(ada, bob)
-    await ada.send(channel["id"], "hello")
+    hello = await ada.send(channel["id"], "hello")
     at_ada, at_bob = await circle.connect(ada), await circle.connect(bob)
     await bob.ok("PUT", relationship_with(ada), {"type": 2})
     messages = f"/channels/{channel['id']}/messages"
@@ -164,6 +164,17 @@ async def test_block_holds_for_direct_messages_of_both_from_its_acknowledgement_
     assert refusals[0].json()["message"] == refusals[1].json()["message"]
     assert (await ada.ok("GET", messages))[0]["content"] == "hello"
     assert (await circle.direct(ada, bob))["id"] == channel["id"]
+    # Whatever says something new is silent; what one has said oneself one may take back.
+    one = f"{messages}/{hello['id']}"
+    for method, path, body in (
+        ("PATCH", one, {"content": "do not ignore me"}),
+        ("PUT", f"{one}/reactions/%F0%9F%91%8E/@me", None),
+        ("PUT", f"/channels/{channel['id']}/messages/pins/{hello['id']}", None),
+        ("POST", f"/channels/{channel['id']}/typing", None),
+    ):
+        assert await ada.refused(method, path, body) == CANNOT_MESSAGE_USER, path
+    await ada.ok("DELETE", one)
+    await at_bob.wait_for("MESSAGE_DELETE", lambda event: event["id"] == hello["id"])
 
     await bob.ok("DELETE", relationship_with(ada))
     again = await ada.send(channel["id"], "and now")

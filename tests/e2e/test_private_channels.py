@@ -7,11 +7,14 @@ import pytest
 from tests.support.api import Api
 from tests.support.circle import CHANNELS, Circle
 from tests.support.gateway_client import GatewayClient
+from tests.support.newcomer import Newcomer
 from tests.support.refusals import (
     BOTS_CANNOT_USE,
+    CANNOT_MESSAGE_USER,
     INVALID_FORM,
     INVALID_RECIPIENTS,
     MISSING_PERMISSIONS,
+    TAKES_NO_REQUESTS,
     UNKNOWN_CHANNEL,
     UNKNOWN_USER,
     WRONG_CHANNEL_TYPE,
@@ -267,4 +270,29 @@ async def test_bot_writes_to_a_person_and_is_answered_and_makes_no_groups(circle
     assert await cy.refused("PUT", f"/channels/{group}/recipients/{bot.user_id}") == INVALID_RECIPIENTS
     # To who blocks it, it is silent as any other.
     await bob.ok("PUT", f"/users/@me/relationships/{bot.user_id}", {"type": 2})
-    assert (await bot.refused("POST", f"/channels/{channel}/messages", {"content": "?"}))[1] == 50007
+    assert await bot.refused("POST", f"/channels/{channel}/messages", {"content": "?"}) == CANNOT_MESSAGE_USER
+
+
+@pytest.mark.story("ACC-08")
+async def test_direct_message_of_a_deleted_user_stays_and_their_seat_in_a_group_goes(circle: Circle) -> None:
+    ada, bob = circle.ada, circle.bob
+    async with Newcomer.at(circle.beep.url, "leaver") as newcomer:
+        account = await newcomer.become_user()
+    leaver = await circle.stack.enter_async_context(Api(circle.beep.url, account.token, user_id=account.user_id))
+    circle.names[leaver.user_id] = account.username
+    group = (await circle.group(ada, leaver, bob))["id"]
+    direct = (await circle.direct(leaver, ada))["id"]
+    await leaver.send(direct, "farewell")
+    at_ada = await circle.connect(ada)
+    await leaver.ok("DELETE", "/api/beep/v1/account", {"password": account.password})
+
+    assert leaver.user_id not in await circle.relationships(ada)
+    await at_ada.wait_for("RELATIONSHIP_REMOVE", lambda gone: gone["id"] == leaver.user_id)
+    await at_ada.wait_for("CHANNEL_RECIPIENT_REMOVE", lambda gone: gone["user"]["id"] == leaver.user_id)
+    assert others(await ada.ok("GET", f"/channels/{group}")) == [bob.user_id]
+    [shown] = (await ada.ok("GET", f"/channels/{direct}"))["recipients"]
+    assert (shown["id"], shown["global_name"]) == (leaver.user_id, "Deleted User")
+    [farewell] = await ada.ok("GET", f"/channels/{direct}/messages")
+    assert (farewell["content"], farewell["author"]["global_name"]) == ("farewell", "Deleted User")
+    assert await ada.refused("POST", f"/channels/{direct}/messages", {"content": "?"}) == CANNOT_MESSAGE_USER
+    assert await ada.refused("PUT", f"/users/@me/relationships/{leaver.user_id}", {}) == TAKES_NO_REQUESTS

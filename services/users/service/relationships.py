@@ -12,6 +12,7 @@ from services.users.domain import relationship
 from services.users.domain.errors import PersonRequired, RequestToSelf, TakesNoRequests, UnknownUser, UnknownUsername
 from services.users.domain.relationship import Pair
 from services.users.domain.user import User, UserKind
+from services.users.domain.username import deleted_username
 from services.users.service.callers import person, whose
 from services.users.service.pairs import Pairs
 from services.users.store.ports import UserStore
@@ -50,7 +51,7 @@ class RelationshipsService(RelationshipsServiceServicer):
         other = await self._addressee(request)
         if other.id == user_id:
             raise RequestToSelf
-        if other.kind is UserKind.BOT:
+        if other.kind is UserKind.BOT or other.username == deleted_username(other.id):
             raise TakesNoRequests
         own, others = await self._store.counts(user_id), await self._store.counts(other.id)
         now_ms = self._clock.now_ms()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
-from services.common.bus import CHANNELS_DELETED, AccessChange, Audience, Envelope
+from services.common.bus import BLOBS_DELETED, CHANNELS_DELETED, AccessChange, Audience, Envelope
 from services.common.outbox import OutboxRecord
 from services.users.domain.private_channel import Group, close_direct, open_direct, reopen_direct
 from services.users.domain.relationship import Pair, accept, block, remove, request
@@ -157,6 +157,17 @@ def test_group_tells_who_comes_and_who_goes() -> None:
     assert facts(record) == (3, [BOB, CY], False)
     # Whoever knows the last message still does.
     assert "last_message_id" not in told(record)[-1][2]
+
+
+def test_icon_that_is_not_used_any_more_goes() -> None:
+    def unused(before: Group, after: Group) -> list[object]:
+        found = [each for each in regroup(before, after).envelopes if each.type == BLOBS_DELETED]
+        return [(each.shard, msgspec.json.decode(each.body)) for each in found]
+
+    group = Group(7, ADA, (ADA, BOB), "us", "old", version=1)
+    gone = [("service:rest", {"keys": ["channel-icons/7/old"]})]
+    assert unused(group, replace(group, icon="new")) == unused(group, replace(group, participant_ids=())) == gone
+    assert unused(group, replace(group, name="them")) == unused(replace(group, icon=""), group) == []
 
 
 def test_group_that_is_over_is_forgotten_everywhere() -> None:
