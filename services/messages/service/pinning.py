@@ -4,7 +4,7 @@ from typing import Final
 
 from beep.authz.v1.authz_service_pb2 import AuthorizeResponse
 from services.common import limits
-from services.common.auth import current_user_id
+from services.common.auth import PrincipalKind, current_principal, current_user_id
 from services.common.bus import Envelope
 from services.common.clock import Clock
 from services.common.permissions import Permission
@@ -100,7 +100,9 @@ class Pinning:
                     *self._events.private_message(place, message_id),
                 ),
             )
-            return await self._store.pin(pinned, notice, record, most=limits.PINS_PER_CHANNEL)
+            # The notice is theirs, and nobody has their own words to read.
+            is_person = current_principal().kind is PrincipalKind.USER
+            return await self._store.pin(pinned, notice, record, most=limits.PINS_PER_CHANNEL, reads=is_person)
 
         return await in_order(self._ids, write)
 

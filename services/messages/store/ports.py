@@ -126,13 +126,16 @@ class MessageStore(Protocol):
         """Put `message` in the place of the one that has its id and the revision before its own."""
         ...
 
-    async def pin(self, message: Message, notice: Message, record: OutboxRecord, *, most: int) -> bool:
+    async def pin(
+        self, message: Message, notice: Message, record: OutboxRecord, *, most: int, reads: bool = False
+    ) -> bool:
         """As `replace`, for a message that becomes pinned; adds `notice` in the same write.
 
         Args:
             message: pinned now, and not before.
             notice: the system message; its id is above every other of the channel.
             most: pins that the channel may have afterwards.
+            reads: as in `insert`, of the author of the notice.
 
         Raises:
             TooManyPins: it has as many already.

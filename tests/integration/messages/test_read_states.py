@@ -20,6 +20,7 @@ from tests.integration.messages.harness import (
     MENTIONABLE_ROLE,
     OTHER_CHANNEL,
     OWNER,
+    SENDER,
     SERVER,
     STRANGER,
     World,
@@ -54,6 +55,15 @@ async def test_sending_reads_up_to_what_was_sent_and_for_nobody_else(world: Worl
     sent = await world.send(ANN)
     assert await states(world, ANN) == {CHANNEL: (sent.id, 0, sent.id)}
     assert await states(world, BOB) == {CHANNEL: (0, 0, sent.id)}
+
+
+async def test_whoever_pins_has_read_the_notice_of_it(world: World) -> None:
+    sent = await world.send(ANN)
+    await world.grant(BOB, SENDER | Permission.PIN_MESSAGES)
+    await world.as_user(BOB).PinMessage(messages_pb.PinMessageRequest(channel_id=CHANNEL, message_id=sent.id))
+    [notice, _] = await world.history()
+    assert await states(world, BOB) == {CHANNEL: (notice.id, 0, notice.id)}
+    assert await states(world, ANN) == {CHANNEL: (sent.id, 0, notice.id)}
 
 
 async def test_mentions_are_counted_from_what_was_read_on(world: World) -> None:

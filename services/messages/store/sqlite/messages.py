@@ -141,7 +141,9 @@ class SqliteMessageStore:
 
         return await self._write_once(write, record)
 
-    async def pin(self, message: Message, notice: Message, record: OutboxRecord, *, most: int) -> bool:
+    async def pin(
+        self, message: Message, notice: Message, record: OutboxRecord, *, most: int, reads: bool = False
+    ) -> bool:
         def write(conn: sqlite3.Connection) -> bool:
             if not _replace(conn, message):
                 return False
@@ -149,6 +151,8 @@ class SqliteMessageStore:
             if pins > most:
                 raise TooManyPins
             _insert(conn, notice)
+            if reads:
+                read_up_to(conn, notice.channel_id, notice.author_id, notice.id)
             append(conn, record)
             return True
 
