@@ -2,6 +2,6 @@
 import { h } from '../vendor/preact.js';
 import htm from '../vendor/htm.js';
 
-export { Fragment, h, render } from '../vendor/preact.js';
-export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
+export { createContext, Fragment, h, render } from '../vendor/preact.js';
+export { useCallback, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
 export const html = htm.bind(h);

@@ -1,6 +1,6 @@
 /** What stands above the page: one dialog at a time, one menu, and short notices. */
 import { createStore, hookOf } from '../state/store.js';
-import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js';
+import { createContext, html, useContext, useEffect, useLayoutEffect, useRef, useState } from './html.js';
 import { Icon } from './icons.js';
 
 /** @typedef {{label: string, run?: () => any, icon?: string, danger?: boolean, hint?: string, checked?: boolean} | null} MenuItem null is a line */
@@ -43,9 +43,20 @@ export function notify(text, kind = 'info') {
 export const tellError = (error) => notify(error.words ?? error.message, 'error');
 
 export function Overlays() {
-  const [dialogs, menu, notices] = useOverlay((state) => [state.dialogs, state.menu, state.notices]);
+  const dialogs = useOverlay((state) => state.dialogs);
   return html`
-    ${dialogs.map((one) => html`<${one.component} key=${one.id} ...${one.props} close=${() => closeDialog(one.id)} />`)}
+    ${dialogs.map((one) => html`<${Level.Provider} key=${one.id} value=${one.id}><${one.component} ...${one.props} close=${() => closeDialog(one.id)} /><//>`)}
+    <${Above} level=${0} />`;
+}
+
+/** The dialog that something is in; 0 is the page. */
+const Level = createContext(0);
+
+/** A modal dialog makes all that is outside of it inert, so menus and notices stand in the topmost one. */
+function Above({ level }) {
+  const [top, menu, notices] = useOverlay((state) => [state.dialogs.at(-1)?.id ?? 0, state.menu, state.notices]);
+  if (top !== level) return null;
+  return html`
     ${menu && html`<${Floating} key=${menu} ...${menu} />`}
     <div class="notices" role="status" aria-live="polite">
       ${notices.map((one) => html`<div key=${one.id} class="notice ${one.kind}">${one.text}</div>`)}
@@ -53,8 +64,9 @@ export function Overlays() {
 }
 
 /** A native modal dialog: it keeps the focus, closes on Escape, and gives the focus back. */
-export function Dialog({ title, close, children, wide = false, footer = null, className = '' }) {
+export function Dialog({ title, close, children, wide = false, className = '' }) {
   const element = useRef(null);
+  const level = useContext(Level);
   useEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
@@ -71,8 +83,8 @@ export function Dialog({ title, close, children, wide = false, footer = null, cl
           <button type="button" class="icon-button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
         </header>
         <div class="dialog-body">${children}</div>
-        ${footer && html`<footer class="dialog-foot">${footer}</footer>`}
       </div>
+      <${Above} level=${level} />
     </dialog>`;
 }
 

@@ -45,7 +45,9 @@ export function MessageRow({ message, joins, last, server, channel, rights, edit
   const me = useStore((state) => state.me.id);
   const called = useStore((state) => message.author.id !== me && (message.mention_everyone || message.mentions.some((one) => one.id === me)
     || message.mention_roles.some((role) => state.servers[server?.id]?.members[me]?.roles.includes(role))));
-  const stamp = { ...message, guild_id: server?.id };
+  // A thread that began at a message has its id.
+  const thread = useStore((state) => state.servers[server?.id]?.threads[message.id]);
+  const stamp = { ...message, thread, guild_id: server?.id };
   const items = () => messageItems({ message: stamp, channel, server, rights, mine: message.author.id === me, onEdit, onReply });
   const menu = (event) => openMenu(event.currentTarget, items(), 'What to do with this message');
   const react = (event) => openPopover(event.currentTarget, EmojiPicker, { onPick: (emoji) => toggleReaction(message, emoji).catch(refused) });
@@ -82,7 +84,7 @@ export function MessageRow({ message, joins, last, server, channel, rights, edit
         <${Attachments} message=${message} />
         <${Embeds} embeds=${message.embeds} />
         <${Reactions} message=${message} rights=${rights} onAdd=${react} />
-        ${message.thread && html`<a class="thread-link" href=${pathOf({ ...message.thread, guild_id: server?.id })} onClick=${follow}><${Icon} name="thread" size=${16} />${message.thread.name}<small>${message.thread.message_count ?? 0} messages</small></a>`}
+        ${thread && html`<a class="thread-link" href=${pathOf(thread)} onClick=${follow}><${Icon} name="thread" size=${16} /><span class="ellipsis">${thread.name}</span><small>${thread.message_count ?? 0} messages</small></a>`}
       </div>
       ${!editing && bar}
     </article>`;

@@ -19,7 +19,7 @@ const SECTIONS = [
   { id: 'overview', label: 'Overview', needs: P.MANAGE_GUILD },
   { id: 'roles', label: 'Roles', needs: P.MANAGE_ROLES, load: roles, name: 'RolesSettings' },
   { id: 'members', label: 'Members', needs: P.KICK_MEMBERS | P.BAN_MEMBERS | P.MODERATE_MEMBERS | P.ASSIGN_ROLES | P.MANAGE_ROLES | P.MANAGE_NICKNAMES | P.MANAGE_GUILD, load: lists, name: 'MembersSettings' },
-  { id: 'invites', label: 'Invitations', needs: P.MANAGE_GUILD | P.CREATE_INSTANT_INVITE, load: lists, name: 'InvitesSettings' },
+  { id: 'invites', label: 'Invitations', needs: P.MANAGE_GUILD, load: lists, name: 'InvitesSettings' },
   { id: 'bans', label: 'Bans', needs: P.BAN_MEMBERS, load: lists, name: 'BansSettings' },
   { id: 'audit', label: 'Audit log', needs: P.VIEW_AUDIT_LOG, load: audit, name: 'AuditLog' },
 ];

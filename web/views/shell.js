@@ -58,7 +58,7 @@ function Main({ route, onMenu }) {
   if (route.view === 'settings') return html`<${Lazy} load=${account} name="AccountSettings" section=${route.section} onMenu=${onMenu} />`;
   if (route.view === 'invite') return html`<${Lazy} load=${invite} name="InvitePage" code=${route.code} onMenu=${onMenu} />`;
   if (known) return html`<${Channel} key=${route.channel} id=${route.channel} message=${route.message} onMenu=${onMenu} />`;
-  const text = route.channel
+  const text = route.channel && (server || route.server === '@me')
     ? ['This channel is not here', 'It was deleted, or you may not see it.']
     : server ? ['No channel to show', 'Nothing in this server is open to you yet. Somebody who manages roles can change that.'] : ['This server is not here', 'It was deleted, or you are not one of its members.'];
   return html`<main id="main" class="sheet" tabindex="-1"><${PlainHead} onMenu=${onMenu} title="" />
