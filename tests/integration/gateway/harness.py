@@ -40,11 +40,11 @@ from beep.users.v1.tokens_service_pb2_grpc import TokensServiceServicer, add_Tok
 from beep.users.v1.user_pb2 import Account, User
 from beep.users.v1.users_service_pb2_grpc import UsersServiceServicer, add_UsersServiceServicer_to_server
 from services.authz import __main__ as authz
-from services.common.auth import current_user_id
+from services.common.auth import Principal, current_user_id
 from services.common.bus import SESSION_REVOKED, Audience, Envelope, user_shard
 from services.common.clock import Clock
 from services.common.errors import Unauthenticated, Unavailable
-from services.common.rpc import RpcServer
+from services.common.rpc import Channel, RpcServer
 from services.gateway import __main__ as gateway
 from services.gateway.config import DATABASE, REPLAY_FILE, Settings
 from services.gateway.store.replay_file import ReplayFile, boot_id
@@ -72,6 +72,8 @@ class Users(
     def __init__(self) -> None:
         self.bots: set[int] = set()
         self.friends: dict[int, set[int]] = {}
+        self.knows_friends = True
+        self.asked_for_friends: list[int] = []
         self.private_channels: dict[int, tuple[int, int]] = {}
         self.revoked: set[str] = set()
         self.doors: deque[asyncio.Event] = deque()
@@ -106,6 +108,9 @@ class Users(
     async def ListRelationships(
         self, request: relationships_service_pb2.ListRelationshipsRequest, context: Any
     ) -> relationships_service_pb2.ListRelationshipsResponse:
+        if not self.knows_friends:
+            raise Unavailable("DOWN")
+        self.asked_for_friends.append(request.user_id)
         friends = [
             relationships_service_pb2.Relationship(user=self._user(friend), type="RELATIONSHIP_TYPE_FRIEND")
             for friend in sorted(self.friends.get(request.user_id, ()))
@@ -134,6 +139,12 @@ class Authz(AuthzServiceServicer):
     def __init__(self, real: Any) -> None:
         self._real = real
         self.answers = True
+
+    async def Authorize(
+        self, request: authz_service_pb2.AuthorizeRequest, context: Any
+    ) -> authz_service_pb2.AuthorizeResponse:
+        answer: authz_service_pb2.AuthorizeResponse = await self._real.Authorize(request)
+        return answer
 
     async def ComputeAudience(
         self, request: authz_service_pb2.ComputeAudienceRequest, context: Any
@@ -229,8 +240,11 @@ class World:
 
     # what people do
 
+    def channel(self, name: str, caller: Principal) -> Channel:
+        return self._beep.channel(name, caller)
+
     def _as(self, user_id: int, name: str) -> Any:
-        return self._beep.channel(name, user(user_id))
+        return self.channel(name, user(user_id))
 
     async def create_server(self, owner: int = OWNER) -> tuple[int, int]:
         """The server's id and that of its first channel."""
