@@ -45,7 +45,7 @@ class ReactionsService(ReactionsServiceServicer):
         emoji = normalise(request.emoji)
         message = await self._find(request.channel_id, request.message_id)
         place = place_of(request.channel_id, decision)
-        member = await self._showing.member(decision, user_id)
+        member = await self._showing.member(decision, user_id, with_user=True)
         record = self._events.record(place, self._events.reacted(place, message, user_id, emoji, member))
         may_begin = bool(decision.granted & Permission.ADD_REACTIONS)
         try:

@@ -53,8 +53,11 @@ class Showing:
             for one in found
         ]
 
-    async def member(self, decision: AuthorizeResponse, user_id: int) -> Member | None:
-        """The caller's membership, with the roles by which this very call was decided; None outside of servers."""
+    async def member(self, decision: AuthorizeResponse, user_id: int, *, with_user: bool = False) -> Member | None:
+        """The caller's membership, with the roles by which this very call was decided; None outside of servers.
+
+        Beside a message stands its author: there the membership goes without them.
+        """
         if not decision.server_id:
             return None
         known = await self._directory.member(decision.server_id, user_id)
@@ -62,7 +65,7 @@ class Showing:
             return None
         return Member(
             server_id=known.server_id,
-            user=known.user,
+            user=known.user if with_user else None,
             nick=known.nick,
             role_ids=decision.role_ids,
             joined_at_ms=known.joined_at_ms,
