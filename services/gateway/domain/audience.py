@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from services.common.bus import AccessChange
+from services.common.bus.ports import AccessChange
 
 TOLD_BEFORE: Final = frozenset({"CHANNEL_DELETE", "GUILD_DELETE"})
 """Events whose audience is who could see the thing before it went; all others go to who can see it afterwards."""

@@ -8,7 +8,7 @@ comes behind it is too late, as in the lane of a server.
 from enum import Enum
 from typing import Final
 
-from services.common.bus import Envelope
+from services.common.bus.ports import Envelope
 
 SAID: Final = frozenset(
     {"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_REACTION_ADD", "CHANNEL_PINS_UPDATE", "TYPING_START"}
