@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -46,6 +47,15 @@ class PingBot(discord.Client):
 
     async def on_message_delete(self, message: discord.Message) -> None:
         self.log.put_nowait(("delete", message))
+
+    async def on_presence_update(self, before: discord.Member, after: discord.Member) -> None:
+        # `after` is the member that discord.py keeps: what it shows now is taken down.
+        self.log.put_nowait(
+            ("presence", (after.id, after.raw_status, [activity.name for activity in after.activities]))
+        )
+
+    async def on_typing(self, channel: object, user: discord.Member, when: datetime) -> None:
+        self.log.put_nowait(("typing", (channel, user)))
 
     async def on_member_ban(self, guild: discord.Guild, user: discord.User | discord.Member) -> None:
         self.log.put_nowait(("ban", user))
@@ -333,3 +343,33 @@ async def test_discord_py_bans_unbans_and_reads_the_audit_log(bot: PingBot, demo
     assert mine[4].after.name == "Renamed"
     assert [entry.id async for entry in server.audit_logs(action=kinds.ban)] == [ban.id]
     assert [entry.id async for entry in server.audit_logs(limit=2, before=mine[0])] == [each.id for each in mine[1:3]]
+
+
+@pytest.mark.story("BOT-02", "CHT-16")
+async def test_discord_py_sees_who_is_there_and_who_types(bot: PingBot, demo: Demo) -> None:
+    server = bot.get_guild(int(demo.server_id))
+    assert server is not None
+    sender, guest = int(demo.sender.user_id), int(demo.guest.user_id)
+    client = await demo.connect(demo.sender)
+    await bot.next("presence", lambda told: told == (sender, "online", []))
+    playing = [{"name": "chess", "type": 0}, {"name": "Custom Status", "type": 4, "state": "away from the board"}]
+    await client.send(3, {"since": None, "afk": False, "status": "dnd", "activities": playing})
+    told = await bot.next("presence", lambda told: told[1] == "dnd")
+    assert told == (sender, "dnd", ["chess", "away from the board"])
+    member = server.get_member(sender)
+    assert member is not None
+    assert (member.status, member.web_status) == (discord.Status.dnd, discord.Status.dnd)
+    await demo.sender.ok("POST", f"/channels/{demo.channel_id}/typing")
+    channel, user = await bot.next("typing")
+    assert (channel.id, user.id) == (int(demo.channel_id), sender)
+    await client.close()
+    await bot.next("presence", lambda told: told == (sender, "offline", []))
+
+    # What the bot shows of itself, and what it finds when it asks for members with their presences.
+    watcher = await demo.connect(demo.guest)
+    await bot.change_presence(status=discord.Status.idle, activity=discord.Game("ping-pong"))
+    shown = await watcher.wait_for("PRESENCE_UPDATE", lambda d: d["status"] == "idle")
+    assert (shown["user"]["id"], shown["activities"][0]["name"]) == (demo.bot.user_id, "ping-pong")
+    await bot.next("presence", lambda told: told[:2] == (guest, "online"))
+    (found,) = await server.query_members(user_ids=[guest], presences=True)
+    assert found.status is discord.Status.online
