@@ -2,11 +2,12 @@
 import { api, auth, gateway, useStore, whenSignedOut } from './client.js';
 import { go, useRoute } from './router.js';
 import { html, render, useEffect, useState } from './ui/html.js';
+import { Lazy } from './ui/lazy.js';
 import { Overlays } from './ui/overlay.js';
 import { applyTheme } from './ui/theme.js';
-import { Shell } from './views/shell.js';
-import { Callback, ConfirmEmail, ResetPassword, SignUp, Welcome } from './views/welcome.js';
+import { Callback, ResetPassword, SignUp, Welcome } from './views/welcome.js';
 
+const shell = () => import('./views/shell.js');
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** Signing in comes back to Beep's own address, so a second name of this machine is left for it at once. */
@@ -31,21 +32,23 @@ function App() {
     });
   }, []);
   useEffect(() => {
-    if (signedIn) gateway.start();
+    if (!signedIn) return;
+    // Both at once: the code of the page, and what it will show.
+    shell();
+    gateway.start();
   }, [signedIn]);
   const enter = (path) => {
     go(path, { replace: true });
     setSignedIn(true);
   };
   if (route.view === 'callback') return html`<${Callback} onDone=${enter} />`;
-  if (route.view === 'confirm') return html`<${ConfirmEmail} />`;
   if (route.view === 'reset') return html`<${ResetPassword} />`;
   if (!signedIn) {
     if (route.view === 'sign-up') return html`<${SignUp} />`;
     return html`<${Welcome} route=${route} />`;
   }
   if (!ready) return html`<${Opening} />`;
-  return html`<${Shell} route=${route} />`;
+  return html`<${Lazy} load=${shell} name="Shell" route=${route} />`;
 }
 
 /** Shown for the moment until READY, and for as long as Beep cannot be reached. */

@@ -6,7 +6,7 @@ const tell = () => listeners.forEach((listener) => listener());
 addEventListener('popstate', tell);
 
 /**
- * @typedef {{view: 'home'|'callback'|'sign-up'|'reset'|'confirm'|'invite'|'channel'|'friends'|'discover'|'settings',
+ * @typedef {{view: 'home'|'callback'|'sign-up'|'reset'|'invite'|'channel'|'friends'|'discover'|'settings',
  *   server?: string, channel?: string, message?: string, code?: string, section?: string}} Route
  * @param {string} path
  * @returns {Route}
@@ -16,7 +16,7 @@ export function parse(path) {
   if (first === 'channels' && second) return { view: 'channel', server: second, channel: third, message: fourth };
   if (first === 'invite' && second) return { view: 'invite', code: second };
   if (first === 'settings') return { view: 'settings', section: second ?? 'profile' };
-  const plain = { callback: 'callback', 'sign-up': 'sign-up', 'reset-password': 'reset', 'confirm-email': 'confirm', friends: 'friends', discover: 'discover' };
+  const plain = { callback: 'callback', 'sign-up': 'sign-up', 'reset-password': 'reset', friends: 'friends', discover: 'discover' };
   return { view: /** @type {any} */ (plain[first] ?? 'home') };
 }
 

@@ -48,7 +48,8 @@ export function mentionsMe(state, message) {
 
 function messageCreate(state, message) {
   const { channel_id: channel, id, author, nonce } = message;
-  let next = { ...state, latest: isNewer(id, state.latest[channel]) ? { ...state.latest, [channel]: id } : state.latest };
+  const isNews = isNewer(id, state.latest[channel]);
+  let next = { ...state, latest: isNews ? { ...state.latest, [channel]: id } : state.latest };
   next = inHistory(next, channel, (history) => {
     if (history.hasNewer) return history;
     const last = history.items.at(-1);
@@ -63,7 +64,7 @@ function messageCreate(state, message) {
     if (nonce !== undefined) next = dropPending(next, channel, String(nonce));
     return { ...next, reads: { ...next.reads, [channel]: { id: channel, last_message_id: id, mention_count: 0 } } };
   }
-  if (!mentionsMe(state, message)) return next;
+  if (!isNews || !mentionsMe(state, message)) return next;
   const read = state.reads[channel];
   // A server's history from before one came has no place to have been read up to.
   const counted = { id: channel, last_message_id: read?.last_message_id ?? '', mention_count: (read?.mention_count ?? 0) + 1 };

@@ -1,5 +1,6 @@
 /** Who did what in a server, to whom, and why. */
 import { api } from '../client.js';
+import { RIGHTS } from '../state/permissions.js';
 import { nameOf } from '../state/select.js';
 import { Avatar } from '../ui/avatar.js';
 import { Refusal, useTask } from '../ui/forms.js';
@@ -45,11 +46,26 @@ function Entry({ entry, users, server }) {
   const id = entry.target_id;
   const target = { user: () => nameOf(users.get(id) ?? server.members[id]?.user), channel: () => `#${server.channels[id]?.name ?? changed?.old_value ?? changed?.new_value ?? 'unknown'}`, role: () => server.roles[id]?.name ?? changed?.old_value ?? changed?.new_value ?? 'unknown', server: () => '' }[kind]?.() ?? '';
   return html`<li>${actor ? html`<${Avatar} user=${actor} size="small" />` : html`<span class="avatar small plain"></span>`}<div><p><strong>${actor ? nameOf(actor) : 'Beep'}</strong> ${words} <strong>${target}</strong></p>
-    ${entry.changes?.length > 0 && html`<ul class="changes">${entry.changes.slice(0, 8).map((one, index) => html`<li key=${index}><span>${one.key.replaceAll('_', ' ')}</span> ${one.old_value !== undefined && html`<del>${show(one.old_value)}</del> `}${one.new_value !== undefined && html`<ins>${show(one.new_value)}</ins>`}</li>`)}</ul>`}
+    <${Changes} changes=${entry.changes ?? []} />
     ${entry.reason && html`<p class="reason">“${entry.reason}”</p>`}<time datetime=${at} title=${fullOf(at)}>${shortOf(at)}</time></div></li>`;
 }
 
-function show(value) {
+const RIGHTS_KEYS = new Set(['permissions', 'allow', 'deny']);
+const isNothing = (value) => value === undefined || value === null || value === false || value === 0 || value === '' || value === '0';
+
+/** What is other than before; that a new thing has no colour is no news. */
+function Changes({ changes }) {
+  const told = changes.filter((one) => one.old_value !== undefined || !isNothing(one.new_value));
+  if (!told.length) return null;
+  return html`<ul class="changes">${told.map((one, index) => html`<li key=${index}><span>${one.key.replaceAll('_', ' ').replace('$', '')}</span>
+    ${!isNothing(one.old_value) && html` <del>${show(one.key, one.old_value)}</del>`}${one.new_value !== undefined && html` <ins>${show(one.key, one.new_value)}</ins>`}</li>`)}</ul>`;
+}
+
+function show(key, value) {
+  if (RIGHTS_KEYS.has(key)) return RIGHTS.filter((right) => BigInt(value) & right.bit).map((right) => right.label).join(', ') || 'nothing';
+  if (key === 'color') return `#${Number(value).toString(16).padStart(6, '0')}`;
+  if (value === true) return 'yes';
+  if (isNothing(value)) return 'none';
   if (Array.isArray(value)) return value.map((one) => one.name ?? one.id ?? String(one)).join(', ');
-  return typeof value === 'object' && value ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

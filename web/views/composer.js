@@ -23,6 +23,7 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
   const [offers, setOffers] = useState({ list: [], from: 0, at: 0 });
   const field = useRef(null);
   const picker = useRef(null);
+  const moveTo = useRef(-1);
   const member = useStore((state) => server?.members[state.me.id]);
 
   useEffect(() => drafts.set(channel.id, text), [text]);
@@ -36,6 +37,11 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
     if (!box) return;
     box.style.height = 'auto';
     box.style.height = `${Math.min(box.scrollHeight, innerHeight * 0.4)}px`;
+    if (moveTo.current < 0) return;
+    // Together with the text: the next key may come before the next frame.
+    box.focus();
+    box.setSelectionRange(moveTo.current, moveTo.current);
+    moveTo.current = -1;
   }, [text]);
 
   const attach = (files) => {
@@ -74,12 +80,12 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
     setText(text.slice(0, offers.from) + offer.text + text.slice(end));
     const cursor = offers.from + offer.text.length;
     setOffers({ list: [], from: 0, at: 0 });
-    requestAnimationFrame(() => { field.current.focus(); field.current.setSelectionRange(cursor, cursor); });
+    moveTo.current = cursor;
   };
   const insert = (emoji) => {
     const { selectionStart, selectionEnd } = field.current;
     setText(text.slice(0, selectionStart) + emoji + text.slice(selectionEnd));
-    requestAnimationFrame(() => { field.current.focus(); field.current.setSelectionRange(selectionStart + emoji.length, selectionStart + emoji.length); });
+    moveTo.current = selectionStart + emoji.length;
   };
   const keys = (event) => {
     if (offers.list.length) {

@@ -26,7 +26,7 @@ export function MemberList({ channel, server, close }) {
   }, [server?.id]);
   let left = shown;
   return html`
-    <${Panel} title="Members" count=${server?.member_count ?? all} close=${close}>
+    <${Panel} title="Members" count=${server?.large ? server.member_count : all} close=${close}>
       <div class="member-list" onKeyDown=${(event) => moveFocus(event, event.currentTarget, '.member')}>
         ${groups.map((group) => {
           const part = group.members.slice(0, Math.max(0, left));

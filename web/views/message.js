@@ -10,7 +10,7 @@ import { html, useEffect, useRef, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
 import { Markdown } from '../ui/markdown.js';
 import { openMenu, openPopover, tellError } from '../ui/overlay.js';
-import { clockOf, fullOf, shortClockOf, shortOf } from '../ui/time.js';
+import { clockOf, fullOf, shortClockOf } from '../ui/time.js';
 import { follow } from '../router.js';
 import { Attachments, Embeds } from './attachments.js';
 import { messageItems } from './message_menu.js';
@@ -84,7 +84,7 @@ export function MessageRow({ message, joins, last, server, channel, rights, edit
         <${Attachments} message=${message} />
         <${Embeds} embeds=${message.embeds} />
         <${Reactions} message=${message} rights=${rights} onAdd=${react} />
-        ${thread && html`<a class="thread-link" href=${pathOf(thread)} onClick=${follow}><${Icon} name="thread" size=${16} /><span class="ellipsis">${thread.name}</span><small>${thread.message_count ?? 0} messages</small></a>`}
+        ${thread && html`<a class="thread-link" href=${pathOf(thread)} onClick=${follow}><${Icon} name="thread" size=${16} /><span class="ellipsis">${thread.name}</span>${thread.message_count > 0 && html`<small>${thread.message_count} ${thread.message_count === 1 ? 'message' : 'messages'}</small>`}</a>`}
       </div>
       ${!editing && bar}
     </article>`;
@@ -94,7 +94,7 @@ function PinNotice({ message, server }) {
   const name = useStore((state) => memberName(state, server?.id, message.author));
   const at = message.message_reference;
   return html`<div class="notice-row" data-id=${message.id}><${Icon} name="pin" size=${15} /><span><strong>${name}</strong> pinned ${at
-    ? html`<a href="/channels/${server?.id ?? '@me'}/${at.channel_id}/${at.message_id}" onClick=${follow}>a message</a>` : 'a message'}.</span><time>${shortOf(message.timestamp)}</time></div>`;
+    ? html`<a href="/channels/${server?.id ?? '@me'}/${at.channel_id}/${at.message_id}" onClick=${follow}>a message</a>` : 'a message'}.</span><time datetime=${message.timestamp} title=${fullOf(message.timestamp)}>${clockOf(message.timestamp)}</time></div>`;
 }
 
 function Quoted({ message, server, channel }) {

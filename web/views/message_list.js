@@ -140,7 +140,7 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
           ${live && pending.map((one) => html`<${PendingRow} key=${one.nonce} pending=${one} channel=${channel} server=${server} />`)}
         </div>
       </div>
-      ${(away || !live) && items.length > 0 && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="chevron" size=${16} />${live ? 'To the newest' : 'Back to the present'}</button>`}
+      ${(away || !live) && items.length > 0 && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="chevron" size=${16} />${history.hasNewer ? 'Back to the present' : 'To the newest'}</button>`}
     </div>`;
 }
 

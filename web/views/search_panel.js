@@ -14,7 +14,7 @@ import { Panel } from './panel.js';
 const PAGE = 25;
 
 export function SearchPanel({ channel, server, close }) {
-  const [form, setForm] = useState({ text: '', where: 'channel', sort: 'timestamp' });
+  const [form, setForm] = useState({ text: '', where: 'server', sort: 'timestamp' });
   const [found, setFound] = useState(null);
   const field = useRef(null);
   const task = useTask(async (offset = 0) => {

@@ -89,33 +89,15 @@ export function Callback({ onDone }) {
 }
 
 export function ResetPassword() {
-  const token = new URLSearchParams(location.search).get('token');
   const [email, setEmail] = useState('');
-  const [password, setPassword] = useState('');
   const ask = useTask(() => api.post(`${BEEP}/account/password/forgot`, { email }, { open: true }));
-  const set = useTask(() => api.post(`${BEEP}/account/password/reset`, { token, new_password: password }, { open: true }));
   const back = html`<a class="button" href="/" onClick=${follow}>Back to sign-in</a>`;
-  if (set.done) return html`<${Page} title="Your password is changed" lead="Sign in with the new one. Everywhere else you were signed out.">${back}<//>`;
   if (ask.done) {
     return html`<${Page} title="Look into your mailbox" lead="If an account has this address, a link to a new password is on its way.">
       ${LOOPBACK.has(location.hostname) && html`<p class="callout">This Beep runs on your machine: <a href="/mail?to=${encodeURIComponent(email)}" target="_blank" rel="noopener">open the local mailbox</a>.</p>`}${back}<//>`;
-  }
-  if (token) {
-    return html`<${Page} title="Choose a new password">
-      <${Form} task=${set} label="Change password" shown=${['new_password']} onSubmit=${set.start} secondary=${back}>
-        <${Field} label="New password" type="password" autocomplete="new-password" required minlength="8" value=${password} onInput=${setPassword} error=${set.fields.new_password} />
-      <//><//>`;
   }
   return html`<${Page} title="Forgot your password?" lead="Tell us your address, and we send you a link to choose a new one.">
     <${Form} task=${ask} label="Send the link" shown=${['email']} onSubmit=${ask.start} secondary=${back}>
       <${Field} label="E-mail address" type="email" autocomplete="email" required value=${email} onInput=${setEmail} error=${ask.fields.email} />
     <//><//>`;
-}
-
-export function ConfirmEmail() {
-  const token = new URLSearchParams(location.search).get('token');
-  const task = useTask(() => api.post(`${BEEP}/account/email/confirm`, { token }, { open: true }));
-  if (task.done) return html`<${Page} title="Your new address is confirmed" lead="Sign in with it from now on."><a class="button primary" href="/" onClick=${follow}>Go to Beep</a><//>`;
-  return html`<${Page} title="Confirm your new address"><${Form} task=${task} label="Confirm" onSubmit=${task.start} disabled=${!token}>
-    ${!token && html`<p class="refusal">This link is not whole. Open it from the mail again.</p>`}<//><//>`;
 }

@@ -17,7 +17,6 @@ PAGES: Final = [
     "/callback",
     "/sign-up",
     "/reset-password",
-    "/confirm-email",
     "/invite/{code:str}",
     "/channels/{path:path}",
     "/friends",
