@@ -1,5 +1,9 @@
 """Searching: where one may read, and with the people and the answered messages that belong to what is found."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +11,7 @@ import pytest
 from beep.messages.v1 import messages_service_pb2 as pb
 from services.common.errors import InvalidArgument, NotFound, PermissionDenied
 from services.common.permissions import Permission
+from services.messages.config import DATABASE
 from services.messages.indexing import PAUSE_SECONDS
 from tests.integration.messages.harness import (
     ANN,
@@ -105,10 +110,14 @@ async def test_search_pages_in_the_order_asked_for(world: World) -> None:
     assert len(await found(world, BOB, "apple", order=pb.SEARCH_ORDER_RELEVANCE)) == 5
 
 
-async def test_search_finds_the_same_after_the_job_and_a_restart(world: World) -> None:
+async def test_what_was_said_is_indexed_by_the_job_when_nobody_searches(world: World, data_dir: Path) -> None:
     await world.send(ANN, "apple one")
-    await world.clock.until_sleeping(2)
-    world.clock.advance(PAUSE_SECONDS)
+    with closing(sqlite3.connect(data_dir / DATABASE)) as beside:
+        async with asyncio.timeout(20):
+            while beside.execute("SELECT 1 FROM unindexed").fetchone():
+                world.clock.advance(PAUSE_SECONDS)
+                # A round through the store, while which the job does its own.
+                await world.history()
     await world.send(ANN, "apple two")
     await world.restart()
     assert await found(world, BOB, "apple") == ["apple two", "apple one"]
