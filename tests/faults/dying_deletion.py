@@ -1,4 +1,5 @@
-"""Beep that dies in the middle of the deletion of an account: by kill -9, after a step and before it is noted.
+"""Beep that dies in the middle of the deletion of an account: by kill -9, before a step, or after it and before that
+is noted.
 
 Run as `python -m tests.faults.dying_deletion up …`; the environment names the step.
 """
@@ -14,21 +15,24 @@ from services.users.service.deletion import Step
 from services.users.service.deletion_steps import DeletionSteps
 from services.users.store.ports import Deletion
 
-DIE_AFTER: Final = "BEEP_DIE_AFTER"
+DIE_AT: Final = "BEEP_DIE_AT"
+"""`before servers`, `after servers` …"""
 
 _in_order: Final = DeletionSteps.in_order
 
 
-def _deadly(step: Step) -> Step:
+def _deadly(step: Step, when: str) -> Step:
     async def run(deletion: Deletion) -> None:
-        await step.run(deletion)
+        if when == "after":
+            await step.run(deletion)
         os.kill(os.getpid(), signal.SIGKILL)
 
     return replace(step, run=run)
 
 
 def _in_order_until_death(self: DeletionSteps) -> Sequence[Step]:
-    return [_deadly(step) if step.name == os.environ[DIE_AFTER] else step for step in _in_order(self)]
+    when, _, name = os.environ[DIE_AT].partition(" ")
+    return [_deadly(step, when) if step.name == name else step for step in _in_order(self)]
 
 
 if __name__ == "__main__":

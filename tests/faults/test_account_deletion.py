@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.dying_deletion import DIE_AFTER
+from tests.faults.dying_deletion import DIE_AT
 from tests.support.api import Api
 from tests.support.beep_process import BeepProcess
 from tests.support.newcomer import Newcomer
@@ -18,8 +18,8 @@ ACCOUNT = "/api/beep/v1/account"
 FINISHED_WITHIN = 20.0
 
 
-def dying_at(step: str, data: Path) -> BeepProcess:
-    env = {"BEEP_RATE_LIMITS": "off", DIE_AFTER: step}
+def dying_at(moment: str, data: Path) -> BeepProcess:
+    env = {"BEEP_RATE_LIMITS": "off", DIE_AT: moment}
     return BeepProcess(data, env=env, module="tests.faults.dying_deletion").start()
 
 
@@ -47,8 +47,9 @@ async def until_address_is_free(newcomer: Newcomer) -> None:
 @pytest.mark.timeout(180)
 @pytest.mark.story("ACC-08", "SYS-03")
 @pytest.mark.parametrize("step", STEPS)
-async def test_deletion_is_finished_by_the_next_process_when_one_dies(tmp_path: Path, step: str) -> None:
-    beep = dying_at(step, tmp_path / "data")
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_deletion_is_finished_by_the_next_process_when_one_dies(tmp_path: Path, when: str, step: str) -> None:
+    beep = dying_at(f"{when} {step}", tmp_path / "data")
     try:
         async with Person.at(beep, "leaver") as leaver, Person.at(beep, "owner") as other:
             me, owner = await leaver.sign_in(), await other.sign_in()
@@ -64,14 +65,14 @@ async def test_deletion_is_finished_by_the_next_process_when_one_dies(tmp_path: 
             beep.module = "services.cli"
             beep.start()
 
-            # From the first step on, before the rest is done.
+            # From the first moment on, before the rest is done.
             assert (await me.call("GET", "/users/@me")).status_code == 401
-            await leaver.cannot_sign_in()
             await until_deleted(owner, me.user_id)
             assert (await owner.call("GET", f"/guilds/{server['id']}/members/{me.user_id}")).status_code == 404
             assert await owner.ok("GET", "/users/@me/relationships") == []
             async with Api(beep.url, f"Bot {bot['token']}") as silenced:
                 assert (await silenced.call("GET", "/users/@me")).status_code == 401
+            await leaver.cannot_sign_in()
             await until_address_is_free(leaver.newcomer)
             assert (await me.call("GET", "/users/@me")).status_code == 401
     finally:
