@@ -51,15 +51,23 @@ class UploadedFile(Struct):
 async def read_json(request: ApiRequest, decoder: msgspec.json.Decoder[T]) -> T:
     """The body as one value, where more than REQUEST_BODY_BYTES is taken of forms only. Raises RequestTooLarge,
     MalformedBody, InvalidForm."""
-    if (request.content_length or 0) > limits.REQUEST_BODY_BYTES:
+    length = request.content_length
+    if length is None:
+        return decode(decoder, await _read_all(request))
+    if length > limits.REQUEST_BODY_BYTES:
         raise RequestTooLarge
+    # The server sees to it that no more comes than was announced.
+    return decode(decoder, await request.body())
+
+
+async def _read_all(request: ApiRequest) -> bytes:
     body = bytearray()
     async with aclosing(request.stream()) as chunks:
         async for chunk in chunks:
             body += chunk
             if len(body) > limits.REQUEST_BODY_BYTES:
                 raise RequestTooLarge
-    return decode(decoder, bytes(body))
+    return bytes(body)
 
 
 def is_form(request: ApiRequest) -> bool:
