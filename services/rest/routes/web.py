@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Annotated, Final
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter
 
 from services.rest.admission import OPEN
 from services.rest.request import ApiRequest
@@ -55,7 +56,7 @@ async def get_page(request: ApiRequest) -> Response[bytes]:
 
 
 @get("/web/{path:path}", opt={OPEN: True}, include_in_schema=False)
-async def get_file(request: ApiRequest, path: str) -> Response[bytes]:
+async def get_file(request: ApiRequest, path: Annotated[str, PathParameter()]) -> Response[bytes]:
     file = _files().get(path.removeprefix("/"))
     if file is None:
         raise NotFoundException
