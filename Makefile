@@ -13,7 +13,7 @@ DEV := $(VENV)/.dev-installed
 BYTECODE := $(VENV)/.bytecode-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench stories check check-format check-lint check-types check-imports \
+.PHONY: help setup setup-dev run test bench mutate-authz stories check check-format check-lint check-types check-imports \
 	check-protos release-protos protos format lock clean
 
 help:  ## show this list
@@ -30,6 +30,9 @@ test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
 
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
+
+mutate-authz: $(DEV)  ## remove each check of rights in turn and see the matrix notice it (5 minutes)
+	$(BIN)/python -m scripts.mutate_authz
 
 # With a space instead of the equals sign pytest would take the page, once it exists, for a test and look for its
 # settings beside it.

@@ -83,13 +83,14 @@ def up(
 def demo(
     url: UrlOption = DEFAULT_URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Without the second server and its history.")] = False,
 ) -> None:
-    """Fill a running Beep with a server, three people and a bot, and say how to go on."""
+    """Fill a running Beep with two servers, some people and bots, and say how to go on."""
     from services.cli.client import BeepClient
     from services.cli.demo import fill
 
     with BeepClient(url) as client:
-        made = fill(client)
+        made = fill(client, small=small)
     if as_json:
         typer.echo(json.dumps(made))
         return

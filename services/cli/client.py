@@ -23,6 +23,7 @@ CLIENT_ID: Final = "beep-cli"
 REDIRECT_URI: Final = "http://127.0.0.1:1/callback"
 TIMEOUT_SECONDS: Final = 10.0
 MAIL_TRIES: Final = 50
+RATE_LIMIT_TRIES: Final = 5
 MAIL_WAIT_SECONDS: Final = 0.1
 
 _FORM_ACTION: Final = re.compile(r'<form[^>]*\baction="([^"]*)"', re.IGNORECASE)
@@ -60,7 +61,11 @@ class BeepClient:
         target = self.url + path if path.startswith("/api/") else self.api + path
         headers = {"Authorization": token} if token else {}
         options = {"headers": headers} if body is None else {"headers": headers, "json": body}
-        response = self._send(method, target, **options)
+        for _ in range(RATE_LIMIT_TRIES):
+            response = self._send(method, target, **options)
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            time.sleep(float(response.headers.get("Retry-After", "1")))
         if response.is_error:
             raise UserError(f"{method} {path} was refused with {response.status_code}: {_page_text(response)}")
         return self._json(response) if response.content else None

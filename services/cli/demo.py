@@ -5,6 +5,7 @@ import string
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.cli import showcase
 from services.cli.client import BeepClient
 from services.common.permissions import Permission
 
@@ -16,19 +17,22 @@ SUFFIX_LENGTH: Final = 4
 @dataclass(frozen=True, slots=True)
 class Person:
     username: str
+    global_name: str
     email: str
     password: str
     user_id: str
     token: str
 
 
-def fill(client: BeepClient) -> dict[str, Any]:
-    """Makes a server with a channel, three people and a bot.
+def fill(client: BeepClient, *, small: bool = False) -> dict[str, Any]:
+    """Makes a server with a channel, three people and a bot; and, unless it is to be `small`, the one of
+    `services.cli.showcase`, with two people more.
 
     Returns:
         `{"api", "gateway", "server_id", "channel_id", "bot": {"user_id", "token"}, "users": [{"username", "user_id",
         "token", "email", "password"} x 3]}`: the owner, a member who may only view and send, a member without any role.
-        Scripts start from this object, so its keys are kept.
+        Scripts start from this object, so its keys are kept. Beside them `"showcase": {"server_id", "channel_id"}`,
+        unless it is small.
     """
     suffix = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(SUFFIX_LENGTH))
     owner = _person(client, f"ada_{suffix}", "Ada")
@@ -53,7 +57,7 @@ def fill(client: BeepClient) -> dict[str, Any]:
     bot = _bot(client, owner, server_id, f"demo-bot-{suffix}")
     client.call("POST", f"/channels/{channel_id}/messages", owner.token, {"content": "Welcome to Beep! Say `!ping`."})
 
-    return {
+    made = {
         "api": client.api,
         "gateway": client.call("GET", "/gateway")["url"],
         "server_id": server_id,
@@ -70,6 +74,14 @@ def fill(client: BeepClient) -> dict[str, Any]:
             for person in (owner, sender, guest)
         ],
     }
+    if not small:
+        others = (_person(client, f"dora_{suffix}", "Dora"), _person(client, f"emil_{suffix}", "Emil"))
+        made["showcase"] = showcase.build(client, [_guest(one) for one in (owner, sender, guest, *others)], suffix)
+    return made
+
+
+def _guest(person: Person) -> showcase.Guest:
+    return showcase.Guest(person.global_name, person.username, person.user_id, person.token)
 
 
 def _person(client: BeepClient, username: str, global_name: str) -> Person:
@@ -77,7 +89,7 @@ def _person(client: BeepClient, username: str, global_name: str) -> Person:
     client.sign_up(email, username, password, global_name)
     token = client.sign_in(email, password)
     user = client.call("GET", "/users/@me", token)
-    return Person(username=user["username"], email=email, password=password, user_id=user["id"], token=token)
+    return Person(user["username"], global_name, email=email, password=password, user_id=user["id"], token=token)
 
 
 def _bot(client: BeepClient, owner: Person, server_id: str, name: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import websockets
 
+from tests.support.api import Api
 from tests.support.beep_process import BeepProcess
 
 STOP_SECONDS = 2.0
@@ -61,6 +62,22 @@ def test_demo_prints_the_keys_that_scripts_start_from(beep: BeepProcess) -> None
     assert made["channel_id"].isdecimal()
     assert set(made["bot"]) == {"user_id", "token"}
     assert [set(user) >= {"username", "user_id", "token"} for user in made["users"]] == [True] * 3
+
+
+async def test_demo_makes_a_second_server_that_has_been_lived_in(beep: BeepProcess) -> None:
+    done = run("demo", "--json", "--url", beep.url)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    server, general = made["showcase"]["server_id"], made["showcase"]["channel_id"]
+    owner, master, crew = (Api(beep.url, user["token"], user_id=user["user_id"]) for user in made["users"])
+    async with owner, master, crew:
+        seen = {channel["name"] for channel in await owner.ok("GET", f"/guilds/{server}/channels")}
+        assert seen == {"general", "Ashore", "notices", "tides", "Watch", "log", "supplies"}
+        assert {channel["name"] for channel in await crew.ok("GET", f"/guilds/{server}/channels")} < seen
+        newest = await crew.ok("GET", f"/channels/{general}/messages?limit=100")
+        assert len(newest) == 100
+        found = await crew.ok("GET", f"/guilds/{server}/messages/search?content=the")
+        assert found["total_results"] > 20
 
 
 def test_demo_prints_commands_that_work(beep: BeepProcess) -> None:

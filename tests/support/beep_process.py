@@ -103,9 +103,9 @@ class BeepProcess:
         return code
 
     def demo(self) -> dict[str, Any]:
-        """What `beep demo --json` made."""
+        """What `beep demo --json --small` made: the second server would only take time."""
         done = subprocess.run(
-            [sys.executable, "-m", "services.cli", "demo", "--json", "--url", self.url],
+            [sys.executable, "-m", "services.cli", "demo", "--json", "--small", "--url", self.url],
             capture_output=True,
             text=True,
             timeout=60,

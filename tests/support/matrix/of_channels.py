@@ -44,10 +44,10 @@ def _searches(subject: Subject) -> Verdict:
     return ALLOWED if subject.rights & P.READ_MESSAGE_HISTORY else MISSING_PERMISSIONS
 
 
-def _views_bare(subject: Subject) -> Verdict:
+def _adds_who_cannot_view(subject: Subject) -> Verdict:
     if not subject.standing.is_inside:
         return HIDDEN
-    return ALLOWED if subject.rights & P.VIEW_CHANNEL else MISSING_ACCESS
+    return MISSING_PERMISSIONS if subject.rights & P.VIEW_CHANNEL else MISSING_ACCESS
 
 
 ROWS: Final = (
@@ -104,6 +104,13 @@ ROWS: Final = (
     Row(f"GET {CHANNEL}/thread-members/{{user_id}}", InChannel(), things={"channel_id": "joined thread"}),
     Row(f"PUT {CHANNEL}/thread-members/@me", InChannel(), things={"channel_id": "thread_id"}),
     Row(f"PUT {CHANNEL}/thread-members/{{user_id}}", SENDS_IN_THREADS, things={"channel_id": "thread_id"}),
+    Row(
+        f"PUT {CHANNEL}/thread-members/{{user_id}}",
+        Other(_adds_who_cannot_view, P.VIEW_CHANNEL),
+        note="who may not view it",
+        things={"channel_id": "thread_id"},
+        bare=True,
+    ),
     Row(f"DELETE {CHANNEL}/thread-members/@me", InChannel(), things={"channel_id": "thread_id"}),
     Row(f"DELETE {CHANNEL}/thread-members/{{user_id}}", MANAGES_THREADS, things={"channel_id": "joined thread"}),
 )

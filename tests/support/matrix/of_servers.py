@@ -1,5 +1,6 @@
 """The rows of servers: settings, channels, roles, members, invitations, bans, webhooks, the audit log."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.common.permissions import Permission as P
@@ -7,8 +8,10 @@ from tests.support.matrix.rows import BEEP, Row
 from tests.support.matrix.rules import (
     ALLOWED,
     HIDDEN,
+    Both,
     InChannel,
     InServer,
+    NobodyInside,
     Open,
     Other,
     OwnerOnly,
@@ -25,10 +28,21 @@ MEMBER = f"{SERVER}/members/{{user_id}}"
 ROLE = f"{SERVER}/roles/{{role_id}}"
 BAN = f"{SERVER}/bans/{{user_id}}"
 OVERWRITE = f"{CHANNEL}/permissions/{{target_id}}"
+BOT = f"{BEEP}/servers/{{server_id}}/bots/{{bot_id}}"
 INVITATIONS = f"{BEEP}/servers/{{server_id}}/invitations"
 WEBHOOK = "/webhooks/{webhook_id}"
 
 MEMBERS: Final = InServer()
+GRANDEE: Final = {"user_id": "the grandee"}
+LOW_ADMINISTRATOR: Final = {"user_id": "the low administrator"}
+HIGH_ROLE: Final = {"role_id": "the high role"}
+MANAGED_ROLE: Final = {"role_id": "a managed role"}
+MUTE: Final = {"communication_disabled_until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+DOWN: Final = [{"id": "{role_id}", "position": 1}]
+UP: Final = [{"id": "{role_id}", "position": 98}]
+ADMINISTRATES: Final = InServer(P.ADMINISTRATOR)
+ADMINISTRATES_HERE: Final = InChannel(P.ADMINISTRATOR)
+EVERYONE: Final = str(int(P.MENTION_EVERYONE))
 GIVES_ROLES: Final = InServer(P.MANAGE_ROLES | P.ASSIGN_ROLES)
 KEEPS_CHANNELS: Final = InChannel(P.MANAGE_CHANNELS)
 KEEPS_OVERWRITES: Final = InChannel(P.MANAGE_CHANNELS | P.MANAGE_ROLES)
@@ -50,6 +64,19 @@ def _comes_in(subject: Subject) -> Verdict:
     return BANNED_HERE if subject.standing is Standing.BANNED else ALLOWED
 
 
+def _takes_over(subject: Subject) -> Verdict:
+    """Who lets everybody view a channel has to view it."""
+    if not subject.standing.is_inside:
+        return HIDDEN
+    both = P.MANAGE_CHANNELS | P.VIEW_CHANNEL
+    return ALLOWED if subject.rights & both == both else MISSING_PERMISSIONS
+
+
+def _invites_the_banned(subject: Subject) -> Verdict:
+    verdict = InServer(P.CREATE_INSTANT_INVITE).verdict(subject)
+    return BANNED_HERE if verdict == ALLOWED else verdict
+
+
 def _revokes_invite(subject: Subject) -> Verdict:
     """Whoever manages the server or the channel."""
     if not subject.standing.is_inside:
@@ -58,6 +85,35 @@ def _revokes_invite(subject: Subject) -> Verdict:
 
 
 ROWS: Final = (
+    # Nobody reaches above themselves, nor gives what they do not have.
+    Row(f"DELETE {MEMBER}", OwnerOnly(), note="above oneself", things=GRANDEE, refused_only=True),
+    Row(f"PATCH {MEMBER}", OwnerOnly(), {"nick": "renamed"}, note="nickname above oneself", things=GRANDEE),
+    Row(f"PATCH {MEMBER}", OwnerOnly(), MUTE, note="mute above oneself", things=GRANDEE, refused_only=True),
+    Row(f"PATCH {MEMBER}", NobodyInside(), MUTE, note="mute an administrator", things=LOW_ADMINISTRATOR),
+    Row(f"PUT {BAN}", OwnerOnly(), {}, note="above oneself", things=GRANDEE, refused_only=True),
+    Row(f"PUT {BAN}", NobodyInside(), {}, note="oneself", things={"user_id": "oneself"}),
+    Row(
+        f"PUT {MEMBER}/roles/{{role_id}}", OwnerOnly(), note="a role above oneself", things=HIGH_ROLE, refused_only=True
+    ),
+    Row(f"PUT {MEMBER}/roles/{{role_id}}", NobodyInside(), note="a bot's own role", things=MANAGED_ROLE),
+    Row(f"PATCH {ROLE}", OwnerOnly(), {"name": "above all"}, note="above oneself", things=HIGH_ROLE),
+    Row(f"PATCH {SERVER}/roles", OwnerOnly(), DOWN, note="above oneself", things=HIGH_ROLE, refused_only=True),
+    Row(f"PATCH {SERVER}/roles", OwnerOnly(), UP, note="up to above oneself"),
+    Row(f"DELETE {ROLE}", OwnerOnly(), note="above oneself", things=HIGH_ROLE, refused_only=True),
+    Row(f"DELETE {ROLE}", NobodyInside(), note="a bot's own", things=MANAGED_ROLE),
+    Row(f"DELETE {ROLE}", NobodyInside(), note="@everyone", things={"role_id": "@everyone"}),
+    Row(f"POST {SERVER}/roles", ADMINISTRATES, {"name": "all", "permissions": "8"}, note="more than one has"),
+    Row(f"PATCH {ROLE}", ADMINISTRATES, {"permissions": "8"}, note="more than one has"),
+    Row(f"PUT {BOT}", ADMINISTRATES, {"permissions": "8"}, note="more than one has"),
+    Row(f"PUT {OVERWRITE}", ADMINISTRATES_HERE, {"type": 1, "allow": EVERYONE}, note="more than one has"),
+    Row(f"DELETE {OVERWRITE}", ADMINISTRATES_HERE, note="more than one has", things={"target_id": "a rich overwrite"}),
+    Row(
+        f"PATCH {CHANNEL}",
+        ADMINISTRATES_HERE,
+        {"permission_overwrites": [{"id": "{server_id}", "type": 0, "allow": EVERYONE}]},
+        note="more than one has",
+        fresh=CHANNEL_ID,
+    ),
     # The server itself.
     Row("POST /guilds", SignedIn(), {"name": "Another"}),
     Row(f"GET {SERVER}", MEMBERS),
@@ -69,16 +125,31 @@ ROWS: Final = (
     Row("DELETE /users/@me/guilds/{server_id}", Other(_leaves), fresh=SERVER_ID),
     Row("GET /users/@me/guilds/{server_id}/member", MEMBERS),
     Row(f"GET {BEEP}/servers/public", SignedIn()),
+    Row(f"PUT {BEEP}/servers/{{server_id}}/members/@me", MEMBERS, note="not public"),
     Row(f"GET {SERVER}/audit-logs", InServer(P.VIEW_AUDIT_LOG)),
     # Channels.
     Row(f"GET {SERVER}/channels", MEMBERS),
     Row(f"POST {SERVER}/channels", InServer(P.MANAGE_CHANNELS), {"name": "new"}, fresh=SERVER_ID),
+    Row(
+        f"POST {SERVER}/channels",
+        InServer(P.MANAGE_CHANNELS),
+        {"name": "new", "parent_id": "{category_id}"},
+        note="in a category",
+        fresh=SERVER_ID,
+    ),
     Row(f"PATCH {SERVER}/channels", InServer(P.MANAGE_CHANNELS), [{"id": "{channel_id}", "position": 3}]),
     Row(f"GET {CHANNEL}", InChannel(bare=True)),
     Row(f"PATCH {CHANNEL}", KEEPS_CHANNELS, {"topic": "changed"}),
     Row(f"DELETE {CHANNEL}", KEEPS_CHANNELS, fresh=CHANNEL_ID),
     Row(f"PUT {OVERWRITE}", KEEPS_OVERWRITES, {"type": 1, "deny": "0"}),
     Row(f"DELETE {OVERWRITE}", KEEPS_OVERWRITES, things={"target_id": "overwrite"}),
+    Row(
+        f"PATCH {SERVER}/channels",
+        Other(_takes_over, P.MANAGE_CHANNELS),
+        [{"id": "{bare_id}", "parent_id": "{category_id}", "lock_permissions": True}],
+        note="locked to a category",
+        refused_only=True,
+    ),
     # Roles.
     Row(f"GET {SERVER}/roles", MEMBERS),
     Row(f"GET {ROLE}", MEMBERS),
@@ -92,12 +163,12 @@ ROWS: Final = (
     Row(f"GET {MEMBER}", MEMBERS),
     Row(f"PUT {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
     Row(f"DELETE {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
-    Row(f"PATCH {MEMBER}", GIVES_ROLES, {"roles": ["{role_id}"]}, note="roles"),
+    Row(f"PATCH {MEMBER}", GIVES_ROLES, {"roles": []}, note="roles"),
     Row(f"PATCH {MEMBER}", InServer(P.MANAGE_NICKNAMES), {"nick": "renamed"}, note="nickname"),
-    Row(f"PATCH {MEMBER}", InServer(P.MODERATE_MEMBERS), {"communication_disabled_until": None}, note="mute"),
+    Row(f"PATCH {MEMBER}", InServer(P.MODERATE_MEMBERS), MUTE, note="mute"),
     Row(f"PATCH {SERVER}/members/@me", InServer(P.CHANGE_NICKNAME), {"nick": "renamed"}),
     Row(f"DELETE {MEMBER}", InServer(P.KICK_MEMBERS), things=A_MEMBER),
-    Row(f"PUT {BEEP}/servers/{{server_id}}/bots/{{bot_id}}", InServer(P.MANAGE_GUILD), {}),
+    Row(f"PUT {BOT}", InServer(P.MANAGE_GUILD), {}),
     # Bans.
     Row(f"GET {SERVER}/bans", BANS),
     Row(f"GET {BAN}", BANS, things=BANNED),
@@ -110,13 +181,28 @@ ROWS: Final = (
     Row(f"GET {CHANNEL}/invites", InChannel(P.CREATE_INSTANT_INVITE | P.MANAGE_CHANNELS)),
     Row(f"POST {CHANNEL}/invites", InChannel(P.CREATE_INSTANT_INVITE), {}),
     Row("GET /invites/{code}", SignedIn()),
-    Row("POST /invites/{code}", Other(_comes_in), {}),
+    Row("POST /invites/{code}", Other(_comes_in), {}, joins=True),
     Row("DELETE /invites/{code}", Other(_revokes_invite, P.MANAGE_GUILD | P.MANAGE_CHANNELS)),
     # Invitations by name.
     Row(f"POST {INVITATIONS}", InServer(P.CREATE_INSTANT_INVITE), {"user_id": "{guest_id}"}),
     Row(f"GET {INVITATIONS}", InServer(P.CREATE_INSTANT_INVITE | P.MANAGE_GUILD)),
     Row(f"DELETE {INVITATIONS}/{{invitation_id}}", InServer(P.MANAGE_GUILD)),
+    Row(
+        f"POST {INVITATIONS}",
+        Other(_invites_the_banned, P.CREATE_INSTANT_INVITE),
+        {"user_id": "{user_id}"},
+        note="somebody banned",
+        things=BANNED,
+    ),
     # Webhooks.
+    Row(f"GET {CHANNEL}/webhooks", InChannel(P.MANAGE_WEBHOOKS, bare=True), note="where roles view"),
+    Row(
+        f"PATCH {WEBHOOK}",
+        Both((KEEPS_WEBHOOKS, InChannel(P.MANAGE_WEBHOOKS, bare=True))),
+        {"channel_id": "{bare_id}"},
+        note="to a channel that roles view",
+        fresh=CHANNEL_ID,
+    ),
     Row(f"POST {CHANNEL}/webhooks", KEEPS_WEBHOOKS, {"name": "new"}, fresh=CHANNEL_ID),
     Row(f"GET {CHANNEL}/webhooks", KEEPS_WEBHOOKS),
     Row(f"GET {SERVER}/webhooks", InServer(P.MANAGE_WEBHOOKS)),

@@ -129,6 +129,19 @@ class Both:
 
 
 @dataclass(frozen=True, slots=True)
+class NobodyInside:
+    """Refused to every member, whatever their rights are."""
+
+    refusal: Refusal = MISSING_PERMISSIONS
+    needed: P = NOTHING
+
+    def verdict(self, subject: Subject) -> Verdict:
+        if subject.standing is Standing.SIGNED_OUT:
+            return UNAUTHORIZED
+        return self.refusal if subject.standing.is_inside else HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerOnly:
     """No right is enough, not even ADMINISTRATOR."""
 

@@ -18,7 +18,9 @@ from tests.support.newcomer import Newcomer
 from tests.support.roles import NOTHING
 
 # Those to whom things are done.
-EXTRAS: Final = ("target", "outcast", "guest", "other guest")
+EXTRAS: Final = ("target", "outcast", "guest", "other guest", "third guest", "grandee", "low administrator")
+GRANDEE: Final = Subject("grandee", Standing.MEMBER)
+LOW_ADMINISTRATOR: Final = Subject("low administrator", Standing.MEMBER)
 SIGN_UPS_AT_ONCE: Final = 4
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
@@ -70,8 +72,12 @@ class Stage:
     names: dict[str, str] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     unable_role: str = ""
+    high_role: str = ""
+    managed_role: str = ""
     place: Place = field(init=False)
+    _made: list[str] = field(default_factory=list)
     _private_id: str = ""
+    _group_id: str = ""
     _bot_id: str = ""
 
     @classmethod
@@ -81,9 +87,16 @@ class Stage:
         gate = asyncio.Semaphore(SIGN_UPS_AT_ONCE)
         await asyncio.gather(*(stage._sign_up(name, gate) for name in (*names, UNABLE, *EXTRAS)))
         stage.people["signed out"] = await stack.enter_async_context(Api(beep.url))
-        stage.place = await stage._make_place()
-        await stage._cast()
+        await stage.rebuild()
         return stage
+
+    async def rebuild(self) -> None:
+        """A new server with everybody in it: something has been done to the old one."""
+        for server_id in self._made:
+            await self.owner.call("DELETE", f"/guilds/{server_id}")
+        self._made.clear()
+        self.place = await self._make_place()
+        await self._cast()
 
     @property
     def owner(self) -> Api:
@@ -100,6 +113,7 @@ class Stage:
     async def _make_place(self) -> Place:
         server = await self.owner.ok("POST", "/guilds", {"name": "Matrix"})
         server_id, open_id = server["id"], server["system_channel_id"]
+        self._made.append(server_id)
         await self.owner.ok("PATCH", f"/guilds/{server_id}/roles/{server_id}", {"permissions": "0"})
         await self.owner.ok("PUT", f"/channels/{open_id}/permissions/{server_id}", _OVERWRITE_VIEW)
         return Place(server_id, open_id, await self.owner.make_channel(server_id, "bare"))
@@ -112,8 +126,29 @@ class Stage:
         await self.join(place, Subject("target", Standing.MEMBER))
         await self.join(place, Subject(UNABLE, Standing.MEMBER))
         self.unable_role = await self.owner.make_role(place.server_id, UNABLE, NOTHING, self.people[UNABLE])
+        await self._raise_up(place)
         banned = self.people["banned"].user_id
         await self.owner.ok("PUT", f"/guilds/{place.server_id}/bans/{banned}", {})
+
+    async def _raise_up(self, place: Place) -> None:
+        """Above all others a member who has no rights; below all others one who has them all; and a bot."""
+        server = f"/guilds/{place.server_id}"
+        await self.join(place, GRANDEE)
+        await self.join(place, LOW_ADMINISTRATOR)
+        self.high_role = await self.owner.make_role(place.server_id, "above all", NOTHING, self.people["grandee"])
+        await self.owner.ok("PATCH", f"{server}/roles", [{"id": self.high_role, "position": 99}])
+        await self.owner.make_role(
+            place.server_id, "low administrator", P.ADMINISTRATOR, self.people["low administrator"]
+        )
+        if "bot" not in self.people:
+            made = await self.owner.ok("POST", "/api/beep/v1/bots", {"name": "inside"})
+            bot = Api(self.beep.url, f"Bot {made['token']}", user_id=made["bot"]["id"])
+            self.people["bot"] = await self.stack.enter_async_context(bot)
+        bot_id = self.people["bot"].user_id
+        rights = {"permissions": str(int(P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY))}
+        await self.owner.ok("PUT", f"/api/beep/v1/servers/{place.server_id}/bots/{bot_id}", rights)
+        roles = await self.owner.ok("GET", f"{server}/roles")
+        self.managed_role = next(role["id"] for role in roles if role["managed"])
 
     async def join(self, place: Place, subject: Subject) -> None:
         """Let somebody in, with a role that grants what the subject has, above all that is made later."""
@@ -126,6 +161,9 @@ class Stage:
             until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
             path = f"/guilds/{place.server_id}/members/{person.user_id}"
             await self.owner.ok("PATCH", path, {"communication_disabled_until": until})
+
+    async def expel(self, subject: Subject) -> None:
+        await self.owner.ok("DELETE", f"/guilds/{self.place.server_id}/members/{self.people[subject.name].user_id}")
 
     async def regrant(self, subject: Subject) -> None:
         """Give the one whose rights differ from row to row those of this row."""
@@ -149,6 +187,10 @@ class Stage:
             "user_id": self.people["target"].user_id,
             "target_id": self.people["target"].user_id,
             "emoji": "%F0%9F%91%8D",
+            "bare_id": place.bare_id,
+            # Whoever calls fills these in.
+            "password": "",
+            "session_id": "nobody",
         }
         wanted = names_in(row.path) | names_in(row.body)
         for name in sorted(wanted, key=lambda name: (name != "channel_id", name)):
@@ -183,14 +225,50 @@ class Stage:
         await self.owner.ok("PUT", path)
         return made
 
+    async def _group(self, ids: Ids) -> Ids:
+        """A group of three: the guest owns it, the other guests are in it."""
+        if not self._group_id:
+            guest, others = self.people["guest"], (self.people["other guest"], self.people["third guest"])
+            for other in others:
+                await guest.ok("PUT", f"/users/@me/relationships/{other.user_id}", {})
+                await other.ok("PUT", f"/users/@me/relationships/{guest.user_id}", {})
+            made = await guest.ok("POST", "/users/@me/channels", {"recipients": [other.user_id for other in others]})
+            self._group_id = made["id"]
+        return {"channel_id": self._group_id}
+
+    async def _third_guest(self, ids: Ids) -> Ids:
+        return {"user_id": self.people["third guest"].user_id}
+
+    async def _oneself(self, ids: Ids) -> Ids:
+        return {"user_id": "{own_id}"}
+
+    async def _grandee(self, ids: Ids) -> Ids:
+        return {"user_id": self.people["grandee"].user_id}
+
+    async def _low_administrator(self, ids: Ids) -> Ids:
+        return {"user_id": self.people["low administrator"].user_id}
+
+    async def _high_role(self, ids: Ids) -> Ids:
+        return {"role_id": self.high_role}
+
+    async def _managed_role(self, ids: Ids) -> Ids:
+        return {"role_id": self.managed_role}
+
+    async def _everyone(self, ids: Ids) -> Ids:
+        return {"role_id": ids["server_id"]}
+
     async def _private_message(self, ids: Ids) -> Ids:
         private = await self._private_channel(ids)
         return {"message_id": (await self.people["guest"].send(private["private_id"], "between us"))["id"]}
 
-    async def _newcomer(self, ids: Ids) -> Ids:
-        """Somebody whom nobody knows yet."""
+    async def newcomer(self) -> str:
+        """The name of somebody whom nobody knows yet."""
         name = f"newcomer {len(self.people)}"
         await self._sign_up(name, asyncio.Semaphore(1))
+        return name
+
+    async def _newcomer(self, ids: Ids) -> Ids:
+        name = await self.newcomer()
         return {
             "newcomer_id": self.people[name].user_id,
             "newcomer_name": self.names[name],
@@ -228,6 +306,18 @@ class Stage:
         outcast = self.people["outcast"].user_id
         await self.owner.ok("PUT", f"/guilds/{ids['server_id']}/bans/{outcast}", {})
         return {"user_id": outcast}
+
+    async def _rich_overwrite(self, ids: Ids) -> Ids:
+        """One that allows what none of the thirteen roles has."""
+        allow = {"type": 1, "allow": str(int(P.MENTION_EVERYONE))}
+        await self.owner.ok("PUT", f"/channels/{ids['channel_id']}/permissions/{ids['target_id']}", allow)
+        return {}
+
+    async def _category(self, ids: Ids) -> Ids:
+        """One with an overwrite, which its channels take over."""
+        category_id = await self.owner.make_channel(ids["server_id"], "category", type=4)
+        await self.owner.ok("PUT", f"/channels/{category_id}/permissions/{ids['server_id']}", _OVERWRITE_VIEW)
+        return {"category_id": category_id}
 
     async def _invite(self, ids: Ids) -> Ids:
         invite = await self.owner.ok("POST", f"/channels/{ids['channel_id']}/invites", {"unique": True})
@@ -281,6 +371,8 @@ _MAKERS: Final[Mapping[str, Callable[[Stage, Ids], Awaitable[Ids]]]] = {
     "pinned message": Stage._pinned_message,
     "role_id": Stage._role,
     "overwrite": Stage._overwrite,
+    "a rich overwrite": Stage._rich_overwrite,
+    "category_id": Stage._category,
     "a member": Stage._member,
     "somebody banned": Stage._outcast,
     "code": Stage._invite,
@@ -297,4 +389,12 @@ _MAKERS: Final[Mapping[str, Callable[[Stage, Ids], Awaitable[Ids]]]] = {
     "fresh_email": Stage._fresh_names,
     "joined thread": Stage._joined_thread,
     "private_id": Stage._private_channel,
+    "a group": Stage._group,
+    "the third guest": Stage._third_guest,
+    "oneself": Stage._oneself,
+    "the grandee": Stage._grandee,
+    "the low administrator": Stage._low_administrator,
+    "the high role": Stage._high_role,
+    "a managed role": Stage._managed_role,
+    "@everyone": Stage._everyone,
 }

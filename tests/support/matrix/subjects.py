@@ -31,6 +31,9 @@ class Subject:
     standing: Standing
     granted: P = NOTHING
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def rights(self) -> P:
         if self.standing is Standing.OWNER or self.granted & P.ADMINISTRATOR:
