@@ -42,6 +42,7 @@ export function whenSignedOut(listener) {
 export function leave() {
   gateway.stop();
   auth.forget();
-  store.update(() => initial);
   onSignedOut();
+  // Once nothing shows it any more.
+  setTimeout(() => store.update(() => initial));
 }

@@ -15,7 +15,6 @@ async def pages(beep: BeepProcess) -> dict[str, httpx.Response]:
     async with Newcomer.at(beep.url) as newcomer:
         await newcomer.register()
         return {
-            "landing": await newcomer.http.get("/"),
             "mail": await newcomer.http.get("/mail"),
             "sign in": await newcomer.authorize(),
             "refused": await newcomer.submit(await newcomer.authorize()),

@@ -4,6 +4,7 @@ What a page may never do is collected while it is used, and asserted at the end:
 refusals of the content security policy, dialogs that a script opened.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,12 +70,14 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
-        assert self.defects == []
+        assert not self.defects, self.defects
 
     def as_user(self, account: WebAccount, path: str = "/") -> Page:
         """Open the page as somebody who signed in before."""
+        # Once for a tab: what it renews later is its own.
+        tokens = json.dumps(json.dumps(account.tokens))
         self.context.add_init_script(
-            f"sessionStorage.getItem('beep.tokens') ?? sessionStorage.setItem('beep.tokens', JSON.stringify({tokens_js(account)}))"
+            f"sessionStorage.getItem('beep.tokens') ?? sessionStorage.setItem('beep.tokens', {tokens})"
         )
         self.page.goto(self.url + path)
         self.page.locator(".shell").wait_for()
@@ -109,8 +112,3 @@ class Tab:
     def enter(self, channel: str) -> None:
         self.page.get_by_role("navigation", name="Channels").get_by_role("link", name=channel).click()
         expect(self.page.locator("#main .head h1")).to_contain_text(channel)
-
-
-def tokens_js(account: WebAccount) -> str:
-    tokens = account.tokens
-    return f"{{access: {tokens['access']!r}, refresh: {tokens['refresh']!r}, expires: {tokens['expires']}}}"

@@ -21,6 +21,7 @@ from tests.support.tab import Tab, WebAccount
 
 T = TypeVar("T")
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
+NAMES = ("ada", "ben", "cleo", "dan", "eve", "fay", "gil", "hal", "iris", "jon")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -59,19 +60,28 @@ def open_tab(browser: Browser, beep: BeepProcess) -> Iterator[Callable[..., Tab]
 
 
 @pytest.fixture(scope="session")
-def sign_up(beep: BeepProcess) -> Callable[[str], WebAccount]:
-    """Makes an account by the public edge, signed in as the web client is."""
-    return lambda name: in_thread(_sign_up(beep, name))
+def people(beep: BeepProcess) -> dict[str, WebAccount]:
+    """Everybody that the tests know, made at once because each takes two hashes of a password."""
+
+    async def make() -> list[WebAccount]:
+        return await asyncio.gather(*(_sign_up(beep, name) for name in NAMES))
+
+    return dict(zip(NAMES, in_thread(make()), strict=True))
 
 
 @pytest.fixture(scope="session")
-def ada(sign_up: Callable[[str], WebAccount]) -> WebAccount:
-    return sign_up("ada")
+def ada(people: dict[str, WebAccount]) -> WebAccount:
+    return people["ada"]
 
 
 @pytest.fixture(scope="session")
-def ben(sign_up: Callable[[str], WebAccount]) -> WebAccount:
-    return sign_up("ben")
+def ben(people: dict[str, WebAccount]) -> WebAccount:
+    return people["ben"]
+
+
+@pytest.fixture
+def api(beep: BeepProcess) -> Callable[[WebAccount], "Api"]:
+    return lambda account: Api(beep.url, account)
 
 
 class Api:
@@ -87,15 +97,17 @@ class Api:
         return answer.json() if answer.content else None
 
 
-@pytest.fixture
-def api(beep: BeepProcess) -> Callable[[WebAccount], Api]:
-    return lambda account: Api(beep.url, account)
+def probe(name: str) -> str:
+    """A function in JavaScript, to be evaluated in the page."""
+    return (Path(__file__).parent / "probes" / f"{name}.js").read_text(encoding="utf-8")
 
 
 class Place:
     """A server with a channel, owned by `owner`, that `guests` have joined."""
 
-    def __init__(self, api: Callable[[WebAccount], Api], owner: WebAccount, *guests: WebAccount, name: str = "Harbour") -> None:
+    def __init__(
+        self, api: Callable[[WebAccount], Api], owner: WebAccount, *guests: WebAccount, name: str = "Harbour"
+    ) -> None:
         self.by = api(owner)
         self.server = self.by("POST", "/guilds", {"name": name})
         self.id: str = self.server["id"]

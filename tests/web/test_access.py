@@ -1,52 +1,38 @@
 """By keyboard alone, on a phone, in the dark; and how it looks, for the README."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.beep_process import BeepProcess
 from tests.support.tab import PHONE, Tab, WebAccount
-from tests.web.conftest import SCREENSHOTS, Place
+from tests.web.conftest import SCREENSHOTS, Api, Place, probe
 
 Openers = Callable[..., Tab]
 MAX_SCREENSHOT = 300 * 1024
 
-FOCUS_IS_VISIBLE = """() => {
-  const one = document.activeElement;
-  if (one === document.body) return 'nothing has the focus';
-  const style = getComputedStyle(one), around = getComputedStyle(one.closest('.composer') ?? one);
-  const drawn = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== 'none' || around.boxShadow !== 'none';
-  const box = one.getBoundingClientRect();
-  return drawn && box.width > 0 && box.bottom > 0 && box.top < innerHeight ? '' : `${one.outerHTML.slice(0, 120)} shows no focus`;
-}"""
-# Text against what is behind it (WCAG 2.2, 1.4.3), for what is plain colour on plain colour.
-CONTRAST = """() => {
-  const rgb = (text) => { const c = document.createElement('canvas').getContext('2d', {willReadFrequently: true}); c.fillStyle = text; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data]; };
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (one) => { for (let at = one; at; at = at.parentElement) { const c = rgb(getComputedStyle(at).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
-  const poor = new Set();
-  for (const one of document.querySelectorAll('#app *')) {
-    if (![...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) || !one.checkVisibility({opacityProperty: true}) || one.closest('[disabled], .away, [aria-hidden=true]')) continue;
-    const a = light(rgb(getComputedStyle(one).color)), b = light(behind(one));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) poor.add(`${one.className || one.tagName}: ${ratio.toFixed(2)} ${one.textContent.slice(0, 20)}`);
-  }
-  return [...poor];
-}"""
-NAMELESS = """() => [...document.querySelectorAll('#app :is(button, a, input, textarea, select)')].filter((one) => one.checkVisibility()
-  && !(one.getAttribute('aria-label') || one.labels?.length || one.textContent.trim() || one.closest('[aria-hidden=true]'))).map((one) => one.outerHTML.slice(0, 150))"""
+FOCUS_IS_VISIBLE = probe("shows_focus")
+CONTRAST = probe("poor_contrast")
+NAMELESS = probe("nameless_controls")
 
 
 @pytest.fixture(scope="module")
-def harbour(sign_up: Any, beep: Any) -> tuple[WebAccount, Place]:
-    """A server that has been lived in."""
-    from tests.web.conftest import Api
+def named(people: dict[str, WebAccount], beep: BeepProcess) -> tuple[WebAccount, WebAccount]:
+    iris, jon = people["iris"], people["jon"]
+    Api(beep.url, iris)("PATCH", "/users/@me", {"global_name": "Iris"})
+    Api(beep.url, jon)("PATCH", "/users/@me", {"global_name": "Jon"})
+    return iris, jon
 
-    iris, jon = sign_up("iris"), sign_up("jon")
-    by = lambda account: Api(beep.url, account)  # noqa: E731
-    by(iris)("PATCH", "/users/@me", {"global_name": "Iris"})
-    by(jon)("PATCH", "/users/@me", {"global_name": "Jon"})
+
+@pytest.fixture
+def harbour(named: tuple[WebAccount, WebAccount], beep: BeepProcess) -> Iterator[tuple[WebAccount, Place]]:
+    """A server that has been lived in; gone afterwards, so that no picture shows another one."""
+    iris, jon = named
+
+    def by(account: WebAccount) -> Api:
+        return Api(beep.url, account)
+
     place = Place(by, iris, jon, name="Harbour office")
     category = place.by("POST", f"/guilds/{place.id}/channels", {"name": "Boats", "type": 4})
     for name, topic in (("moorings", "Who lies where"), ("workshop", "Wood, paint and rope"), ("tides", None)):
@@ -60,7 +46,11 @@ def harbour(sign_up: Any, beep: Any) -> tuple[WebAccount, Place]:
     talk = [
         (jon, "Morning! The east pier is clear, and the crane works again."),
         (iris, "Lovely. Who takes the **noon** boat?"),
-        (jon, "I do. Two things before I go:\n> the rope on bollard 7 is frayed\n> and somebody left a *very* large fish in the office"),
+        (
+            jon,
+            "I do. Two things before I go:\n> the rope on bollard 7 is frayed\n"
+            "> and somebody left a *very* large fish in the office",
+        ),
         (iris, "The rope is on my list. The fish is not."),
         (jon, "```py\nif fish.age > days(1):\n    office.open_windows()\n```"),
         (iris, f"Thank you, <@{jon.user_id}>. It is now in the log: https://harbour.example/log/1911"),
@@ -71,7 +61,8 @@ def harbour(sign_up: Any, beep: Any) -> tuple[WebAccount, Place]:
     by(jon)("PUT", f"{path}/{sent[3]['id']}/reactions/%F0%9F%98%82/@me")
     by(iris)("PUT", f"{path}/{sent[3]['id']}/reactions/%F0%9F%98%82/@me")
     by(iris)("POST", path, {"content": "Always.", "message_reference": {"message_id": sent[6]["id"]}})
-    return iris, place
+    yield iris, place
+    place.by("DELETE", f"/guilds/{place.id}")
 
 
 def keep(page: Page, name: str) -> None:
@@ -153,12 +144,14 @@ def test_everything_is_reached_and_left_by_keyboard_when_there_is_no_mouse(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_has_names_and_contrast_when_it_is_read(
-    open_tab: Openers, harbour: tuple[WebAccount, Place], scheme: str
+    open_tab: Openers, named: tuple[WebAccount, WebAccount], harbour: tuple[WebAccount, Place], scheme: str
 ) -> None:
     account, place = harbour
+    open_tab().as_user(named[1], place.path)
     tab = open_tab(color_scheme=scheme)
     page = tab.as_user(account, place.path)
     expect(tab.message("Always.")).to_be_visible()
+    expect(page.get_by_role("region", name="Crew")).to_be_visible()
     assert page.evaluate(NAMELESS) == []
     assert page.evaluate(CONTRAST) == []
     keep(page, "chat" if scheme == "light" else "dark")
@@ -211,9 +204,7 @@ def test_page_fits_and_its_drawers_open_when_it_is_on_a_phone(
 def test_nothing_shifts_when_a_channel_is_opened(open_tab: Openers, harbour: tuple[WebAccount, Place]) -> None:
     account, place = harbour
     tab = open_tab()
-    tab.context.add_init_script(
-        "window.shifts = 0; new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts += one.value; }).observe({type: 'layout-shift', buffered: true})"
-    )
+    tab.context.add_init_script(probe("count_layout_shifts"))
     page = tab.as_user(account, place.path)
     expect(tab.message("Always.")).to_be_visible()
     page.wait_for_timeout(300)

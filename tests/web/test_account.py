@@ -3,7 +3,6 @@
 import base64
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,14 +10,16 @@ from playwright.sync_api import Page, expect
 from tests.support.person import code_of
 from tests.support.tab import Tab, WebAccount
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 Openers = Callable[..., Tab]
 
 
 @pytest.fixture
-def fay(sign_up: Callable[[str], WebAccount]) -> WebAccount:
-    return sign_up("fay")
+def fay(people: dict[str, WebAccount]) -> WebAccount:
+    return people["fay"]
 
 
 def sign_in(page: Page, account: WebAccount, password: str) -> None:
@@ -29,9 +30,7 @@ def sign_in(page: Page, account: WebAccount, password: str) -> None:
 
 
 @pytest.mark.story("ACC-09")
-def test_profile_and_picture_are_changed_when_they_are_saved(
-    open_tab: Openers, fay: WebAccount
-) -> None:
+def test_profile_and_picture_are_changed_when_they_are_saved(open_tab: Openers, fay: WebAccount) -> None:
     tab = open_tab()
     page = tab.as_user(fay, "/settings/profile")
     page.get_by_label("Shown name").fill("Fay the second")
@@ -48,14 +47,17 @@ def test_profile_and_picture_are_changed_when_they_are_saved(
 
 
 @pytest.mark.story("ACC-07", "ACC-10", "ACC-11", "ACC-12", "ACC-13")
-def test_password_second_factor_and_sessions_hold_when_they_are_set(open_tab: Openers, fay: WebAccount) -> None:
+def test_password_second_factor_and_sessions_hold_when_they_are_set(
+    open_tab: Openers, people: dict[str, WebAccount]
+) -> None:
+    hal = people["hal"]
     first, second = open_tab(), open_tab()
-    page = first.as_user(fay, "/settings/security")
+    page = first.as_user(hal, "/settings/security")
     page.get_by_label("Password now").fill("a wrong password")
     page.get_by_label("New password").fill("another password")
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Password now").fill(fay.password)
+    page.get_by_label("Password now").fill(hal.password)
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_text("Your password is changed.")).to_be_visible()
 
@@ -73,7 +75,7 @@ def test_password_second_factor_and_sessions_hold_when_they_are_set(open_tab: Op
 
     other = second.page
     other.goto(second.url)
-    sign_in(other, fay, "another password")
+    sign_in(other, hal, "another password")
     other.get_by_label(re.compile("code", re.IGNORECASE)).fill(codes[0])
     other.get_by_role("button").first.click()
     expect(other.locator(".shell")).to_be_visible()
@@ -86,8 +88,8 @@ def test_password_second_factor_and_sessions_hold_when_they_are_set(open_tab: Op
 
 
 @pytest.mark.story("ACC-08")
-def test_account_is_gone_when_it_was_deleted(open_tab: Openers, sign_up: Callable[[str], WebAccount]) -> None:
-    gil = sign_up("gil")
+def test_account_is_gone_when_it_was_deleted(open_tab: Openers, people: dict[str, WebAccount]) -> None:
+    gil = people["gil"]
     tab = open_tab()
     page = tab.as_user(gil, "/settings/end")
     page.get_by_label("Password").fill(gil.password)
@@ -106,7 +108,7 @@ def test_new_link_is_sent_when_the_password_was_forgotten(open_tab: Openers, fay
     expect(tab.page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
 
 
-def test_appearance_stays_when_it_was_chosen(open_tab: Openers, ada: Any) -> None:
+def test_appearance_stays_when_it_was_chosen(open_tab: Openers, ada: WebAccount) -> None:
     tab = open_tab(color_scheme="light")
     page = tab.as_user(ada, "/settings/appearance")
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")

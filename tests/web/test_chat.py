@@ -4,20 +4,24 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.beep_process import BeepProcess
 from tests.support.tab import Tab, WebAccount
-from tests.web.conftest import Place
+from tests.web.conftest import Place, probe
 
 # One pixel.
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "<script>alert(2)</script>",
     "javascript:alert(3)",
     "[click](javascript:alert(4))",
-    "https://example.com/\"onmouseover=\"alert(5)",
+    'https://example.com/"onmouseover="alert(5)',
     "**<svg onload=alert(6)>**",
     "```<iframe srcdoc='<script>alert(7)</script>'>```",
 )
@@ -132,14 +136,8 @@ def test_file_is_sent_by_picking_pasting_and_dropping_when_allowed(
         message.get_by_role("link", name="notes.txt").click()
     assert downloaded.value.path().read_bytes() == b"soundings"
 
-    files = """async (kind) => {
-      const data = new DataTransfer();
-      data.items.add(new File(['hello'], `${kind}.txt`, {type: 'text/plain'}));
-      if (kind === 'paste') document.querySelector('#composer').dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
-      else for (const name of ['dragover', 'drop']) document.querySelector('.conversation').dispatchEvent(new DragEvent(name, {dataTransfer: data, bubbles: true, cancelable: true}));
-    }"""
     for kind in ("paste", "drop"):
-        page.evaluate(files, kind)
+        page.evaluate(probe("hand_over_files"), kind)
         expect(page.get_by_label("Files to send")).to_contain_text(f"{kind}.txt")
     first.say("Two more")
     expect(second.message("Two more").get_by_role("link", name="drop.txt")).to_be_visible()
@@ -162,7 +160,7 @@ def test_others_are_told_of_typing_and_of_what_is_new_when_they_look_elsewhere(
     expect(link).to_be_visible()
     first.say(f"@{ben.username} come here", shown="come here")
     expect(second.page.get_by_role("link", name="general, 1 mentions")).to_be_visible()
-    expect(second.page).to_have_title(lambda_title := f"(1) elsewhere · Beep")  # noqa: F541
+    expect(second.page).to_have_title("(1) elsewhere · Beep")
     second.enter("general")
     expect(second.message("come here").locator(".mention.mine")).to_have_text(f"@{ben.username}")
     expect(second.page.get_by_role("separator").filter(has_text="New")).to_be_visible()
@@ -223,8 +221,14 @@ def test_refused_message_says_why_and_can_be_discarded_when_beep_refuses_it(
 ) -> None:
     tab = open_tab()
     page = tab.as_user(ada, place.path)
-    page.route("**/messages", lambda route: route.fulfill(status=403, json={"message": "Missing Permissions", "code": 50013})
-               if route.request.method == "POST" else route.continue_())
+    page.route(
+        "**/messages",
+        lambda route: (
+            route.fulfill(status=403, json={"message": "Missing Permissions", "code": 50013})
+            if route.request.method == "POST"
+            else route.continue_()
+        ),
+    )
     page.locator("#composer").fill("not for you")
     page.locator("#composer").press("Enter")
     failed = page.locator(".message.failed")
@@ -243,25 +247,15 @@ def test_what_is_written_is_shown_and_never_run_when_it_looks_like_markup(
     page = tab.as_user(ada, place.path)
     expect(page.locator(".message[data-id]")).to_have_count(len(HOSTILE))
     assert HOSTILE[0] in page.locator(".message").first.inner_text()
-    made = page.evaluate(
-        """() => ({
-          foreign: document.querySelectorAll('.message-list :is(script, iframe, object, embed, style, svg[onload], img:not(.avatar img))').length,
-          handlers: [...document.querySelectorAll('*')].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith('on'))).length,
-          links: [...document.querySelectorAll('.content a')].map((link) => [link.protocol, link.rel, link.target]),
-          styles: document.querySelectorAll('[style]').length,
-        })"""
-    )
+    made = page.evaluate(probe("what_text_became"))
     assert made["foreign"] == made["handlers"] == 0
-    assert all(protocol in ("http:", "https:") and "noopener" in rel for protocol, rel, _ in made["links"])
+    assert all(protocol in ("http:", "https:") and "noopener" in rel for protocol, rel in made["links"])
     # And if some did get in, the policy would not let it run.
-    page.evaluate("() => { const one = document.createElement('script'); try { one.textContent = 'window.ran = 1'; document.body.append(one); } catch {} }")
-    assert page.evaluate("window.ran") is None
+    assert page.evaluate(probe("run_a_script")) is None
     tab.defects = [one for one in tab.defects if "Content Security Policy" not in one and "TrustedScript" not in one]
 
 
-def test_policy_and_cache_headers_are_strict_when_the_page_is_served(beep: Any) -> None:
-    import httpx
-
+def test_policy_and_cache_headers_are_strict_when_the_page_is_served(beep: BeepProcess) -> None:
     page = httpx.get(f"{beep.url}/channels/1/2")
     policy = dict(part.strip().partition(" ")[::2] for part in page.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -270,5 +264,11 @@ def test_policy_and_cache_headers_are_strict_when_the_page_is_served(beep: Any) 
     script = httpx.get(f"{beep.url}/web/app.js")
     again = httpx.get(f"{beep.url}/web/app.js", headers={"If-None-Match": script.headers["etag"]})
     assert (script.status_code, again.status_code, again.content) == (200, 304, b"")
-    for path in ("/web/../pyproject.toml", "/web/%2e%2e/pyproject.toml", "/web/vendor/README.md", "/web//etc/passwd", "/web/"):
+    for path in (
+        "/web/../pyproject.toml",
+        "/web/%2e%2e/pyproject.toml",
+        "/web/vendor/README.md",
+        "/web//etc/passwd",
+        "/web/",
+    ):
         assert httpx.get(beep.url + path).status_code == 404, path

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.tab import Tab, WebAccount
-from tests.web.conftest import Place
+from tests.web.conftest import Place, probe
 
 Openers = Callable[..., Tab]
 
@@ -165,7 +165,9 @@ def test_server_is_changed_invited_to_handed_over_when_its_settings_are_used(
     tab.dialog().get_by_label("New owner").select_option(label=f"{ben.username} (@{ben.username})")
     tab.dialog().get_by_role("button", name="Hand over", exact=True).click()
     expect(page.locator("dialog[open]")).to_have_count(0)
-    expect(page.get_by_role("complementary", name="Members").get_by_role("button", name=ben.username)).to_contain_text("owner")
+    expect(page.get_by_role("complementary", name="Members").get_by_role("button", name=ben.username)).to_contain_text(
+        "owner"
+    )
 
 
 def test_refusal_names_the_missing_right_when_it_was_taken_meanwhile(
@@ -174,12 +176,11 @@ def test_refusal_names_the_missing_right_when_it_was_taken_meanwhile(
     tab = open_tab()
     page = tab.as_user(ben, place.path)
     # As if the page did not know yet that the right is gone.
-    place.by("PUT", f"/channels/{place.channel['id']}/permissions/{place.id}", {"type": 0, "deny": str(1 << 6), "allow": "0"})
+    place.by(
+        "PUT", f"/channels/{place.channel['id']}/permissions/{place.id}", {"type": 0, "deny": str(1 << 6), "allow": "0"}
+    )
     message = place.by("POST", f"/channels/{place.channel['id']}/messages", {"content": "react to me"})
     place.by("PUT", f"/channels/{place.channel['id']}/messages/{message['id']}/reactions/%F0%9F%91%8D/@me")
     expect(tab.message("react to me").get_by_role("button", name="👍, 1")).to_be_disabled()
-    refused = page.evaluate(
-        f"""async () => {{ const {{ api }} = await import('/web/client.js'); const {{ wordsOf }} = await import('/web/ui/forms.js');
-        try {{ await api.put('/channels/{place.channel["id"]}/messages/{message["id"]}/reactions/%F0%9F%8E%89/@me'); }} catch (error) {{ return wordsOf(error); }} }}"""
-    )
+    refused = page.evaluate(probe("refusal_of_reaction"), [place.channel["id"], message["id"]])
     assert refused == "You need the right “Add reactions” for that."

@@ -14,9 +14,9 @@ Openers = Callable[..., Tab]
 
 @pytest.mark.story("SOC-01", "SOC-02", "SOC-03", "SOC-06", "SOC-07", "SOC-08", "SOC-14")
 def test_friends_find_each_other_write_and_part_when_they_ask_and_accept(
-    open_tab: Openers, sign_up: Callable[[str], WebAccount]
+    open_tab: Openers, people: dict[str, WebAccount]
 ) -> None:
-    cleo, dan = sign_up("cleo"), sign_up("dan")
+    cleo, dan = people["cleo"], people["dan"]
     first, second = open_tab(), open_tab()
     page, other = first.as_user(cleo), second.as_user(dan)
     page.get_by_label("Add a friend by username").fill("nobody_of_that_name")
@@ -35,7 +35,9 @@ def test_friends_find_each_other_write_and_part_when_they_ask_and_accept(
     expect(row.get_by_role("img", name="Online")).to_be_visible()
     row.get_by_role("button", name=f"Write to {cleo.username}").click()
     second.say("Hello in private")
-    link = page.get_by_role("navigation", name="Private messages").get_by_role("link", name=f"{dan.username}, 1 mentions")
+    link = page.get_by_role("navigation", name="Private messages").get_by_role(
+        "link", name=f"{dan.username}, 1 mentions"
+    )
     link.click()
     expect(first.message("Hello in private")).to_be_visible()
     first.say("Only we two read this")
@@ -49,9 +51,9 @@ def test_friends_find_each_other_write_and_part_when_they_ask_and_accept(
 
 @pytest.mark.story("SRV-02", "SOC-13", "SOC-09", "SOC-10", "SOC-12")
 def test_server_is_joined_by_name_and_found_in_public_when_it_is_open(
-    open_tab: Openers, api: Any, ada: WebAccount, sign_up: Callable[[str], WebAccount]
+    open_tab: Openers, api: Any, ada: WebAccount, people: dict[str, WebAccount]
 ) -> None:
-    eve = sign_up("eve")
+    eve = people["eve"]
     place = Place(api, ada, name="Observatory")
     place.by("PATCH", f"/guilds/{place.id}", {"description": "Stars and soup", "features": ["DISCOVERABLE"]})
     first, second = open_tab(), open_tab()

@@ -27,12 +27,14 @@ async def test_any_page_may_call_with_a_token(edge: RunningEdge) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_landing_page_runs_nothing(edge: RunningEdge) -> None:
+async def test_page_runs_nothing_but_its_own_files(edge: RunningEdge) -> None:
     response = await edge.anonymous.get("/")
 
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in response.headers["content-security-policy"]
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+    assert "unsafe" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
 
 

@@ -1,0 +1,4 @@
+async (texts) => {
+  const { parseInline } = await import('/web/ui/markdown.js');
+  return texts.map((text) => parseInline(text));
+}
