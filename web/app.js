@@ -48,7 +48,7 @@ function App() {
     return html`<${Welcome} route=${route} />`;
   }
   if (!ready) return html`<${Opening} />`;
-  return html`<${Lazy} load=${shell} name="Shell" route=${route} />`;
+  return html`<${Lazy} load=${shell} name="Shell" waiting=${Opening} route=${route} />`;
 }
 
 /** Shown for the moment until READY, and for as long as Beep cannot be reached. */

@@ -57,7 +57,7 @@ class Tab:
 
     def watch(self, page: Page) -> None:
         page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self.defects.append(f"exception: {error}"))
+        page.on("pageerror", lambda error: self.defects.append(f"exception: {error.stack or error}"))
         page.on("dialog", self._dialog)
 
     def _note(self, kind: str, text: str) -> None:

@@ -49,6 +49,39 @@ def test_friends_find_each_other_write_and_part_when_they_ask_and_accept(
     expect(page.get_by_text("No friends here yet")).to_be_visible()
 
 
+@pytest.mark.story("SOC-14")
+def test_group_is_made_searched_and_left_when_several_are_friends(
+    open_tab: Openers, api: Any, people: dict[str, WebAccount]
+) -> None:
+    iris, others = people["iris"], [people["eve"], people["jon"]]
+    for other in others:
+        api(iris)("POST", "/users/@me/relationships", {"username": other.username})
+        api(other)("PUT", f"/users/@me/relationships/{iris.user_id}", {})
+    first, second = open_tab(), open_tab()
+    page, other = first.as_user(iris), second.as_user(others[0])
+    page.get_by_role("button", name="New message").click()
+    for friend in others:
+        first.dialog().get_by_role("checkbox", name=friend.username).check()
+    first.dialog().get_by_label("Name of the group").fill("Night watch")
+    first.dialog().get_by_role("button", name="Create group").click()
+    first.say("who has the lantern?")
+    other.get_by_role("link", name="Night watch, 1 mentions").click()
+    second.say("the lantern is with me")
+    page.get_by_role("button", name="Search", exact=True).click()
+    panel = page.get_by_role("complementary", name="Search")
+    panel.get_by_label("Search messages").fill("lantern")
+    panel.get_by_label("Search messages").press("Enter")
+    expect(panel.get_by_text("2 messages")).to_be_visible()
+    other.get_by_role("button", name="More about this channel").click()
+    other.get_by_role("menuitem", name="Leave group").click()
+    second.dialog().get_by_role("button", name="Leave").click()
+    expect(other.get_by_role("link", name="Night watch")).to_have_count(0)
+    page.get_by_role("button", name="Members", exact=True).click()
+    members = page.get_by_role("complementary", name="Members")
+    expect(members).to_be_visible()
+    expect(members.get_by_text(others[0].username)).to_have_count(0)
+
+
 @pytest.mark.story("SRV-02", "SOC-13", "SOC-09", "SOC-10", "SOC-12")
 def test_server_is_joined_by_name_and_found_in_public_when_it_is_open(
     open_tab: Openers, api: Any, ada: WebAccount, people: dict[str, WebAccount]

@@ -1,5 +1,5 @@
 /** One state, changed by pure functions only; whoever shows part of it is told when that part is another one. */
-import { useEffect, useLayoutEffect, useReducer, useRef } from '../vendor/hooks.js';
+import { useLayoutEffect, useReducer, useRef } from '../vendor/hooks.js';
 
 /**
  * @template S
@@ -50,7 +50,7 @@ export function hookOf(store) {
     useLayoutEffect(() => {
       latest.current = { select, value: kept };
     });
-    useEffect(() => {
+    useLayoutEffect(() => {
       const check = () => {
         if (!same(latest.current.value, latest.current.select(store.get()))) redraw(undefined);
       };

@@ -1,6 +1,6 @@
 /** What stands above the page: one dialog at a time, one menu, and short notices. */
 import { createStore, hookOf } from '../state/store.js';
-import { createContext, html, useContext, useEffect, useLayoutEffect, useRef, useState } from './html.js';
+import { createContext, html, useContext, useEffect, useLayoutEffect, useRef } from './html.js';
 import { Icon } from './icons.js';
 
 /** @typedef {{label: string, run?: () => any, icon?: string, danger?: boolean, hint?: string, checked?: boolean} | null} MenuItem null is a line */
@@ -21,12 +21,18 @@ const closeDialog = (id) => overlay.update((state) => ({ ...state, dialogs: stat
 
 /** @param {Element} anchor @param {MenuItem[]} items @param {string} label */
 export function openMenu(anchor, items, label) {
-  overlay.update((state) => ({ ...state, menu: { anchor, items, label } }));
+  float(anchor, { items, label });
 }
 
 /** Anything beside an element: `component` gets `close`. */
 export function openPopover(anchor, component, props = {}) {
-  overlay.update((state) => ({ ...state, menu: { anchor, component, props } }));
+  float(anchor, { component, props });
+}
+
+/** Where the anchor is now: when one menu leads to another, the first one goes, and its buttons with it. */
+function float(anchor, what) {
+  const at = anchor.getBoundingClientRect();
+  overlay.update((state) => ({ ...state, menu: { ...what, at, before: state.menu?.before ?? document.activeElement } }));
 }
 
 export const closeMenu = () => overlay.update((state) => (state.menu ? { ...state, menu: null } : state));
@@ -88,9 +94,8 @@ export function Dialog({ title, close, children, wide = false, className = '' })
     </dialog>`;
 }
 
-function Floating({ anchor, items, label, component, props }) {
+function Floating({ at, before, items, label, component, props }) {
   const element = useRef(null);
-  const [before] = useState(() => document.activeElement);
   const close = () => {
     closeMenu();
     if (before instanceof HTMLElement) before.focus();
@@ -99,7 +104,6 @@ function Floating({ anchor, items, label, component, props }) {
     const box = element.current;
     // In the top layer, above a dialog that it may belong to.
     box.showPopover();
-    const at = anchor.getBoundingClientRect();
     const { width, height } = box.getBoundingClientRect();
     const below = at.bottom + 6 + height <= innerHeight || at.top < innerHeight / 2;
     const top = below ? at.bottom + 6 : at.top - height - 6;

@@ -4,6 +4,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const short = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
@@ -15,6 +16,11 @@ export const shortClockOf = (iso) => clock.formatToParts(new Date(iso)).filter((
 export const clockOf = (iso) => clock.format(new Date(iso));
 export const fullOf = (iso) => full.format(new Date(iso));
 export const shortOf = (iso) => short.format(new Date(iso));
+
+/** As short as can be told apart: the time of today, the day of before. */
+export function compactOf(iso) {
+  return dayKey(iso) === new Date().toDateString() ? clockOf(iso) : date.format(new Date(iso));
+}
 
 export function dayName(iso) {
   const then = new Date(iso);

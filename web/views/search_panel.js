@@ -8,7 +8,7 @@ import { html, useEffect, useRef, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
 import { Markdown } from '../ui/markdown.js';
 import { moveFocus } from '../ui/overlay.js';
-import { shortOf } from '../ui/time.js';
+import { compactOf, fullOf } from '../ui/time.js';
 import { Panel } from './panel.js';
 
 const PAGE = 25;
@@ -44,6 +44,6 @@ export function Hit({ message, server, children }) {
   const channel = useStore((state) => findChannel(state, message.channel_id));
   const name = useStore((state) => (server ? memberName(state, server.id, message.author) : nameOf(message.author)));
   if (!channel) return null;
-  return html`<div class="hit-place"><a class="hit" href=${pathOf(channel, message.id)} onClick=${follow}><header><${Avatar} user=${message.author} size="tiny" /><strong class="ellipsis">${name}</strong><small>${server ? `#${channelName(channel)} · ` : ''}${shortOf(message.timestamp)}</small></header>
+  return html`<div class="hit-place"><a class="hit" href=${pathOf(channel, message.id)} onClick=${follow}><header><${Avatar} user=${message.author} size="tiny" /><strong class="ellipsis">${name}</strong><small title=${fullOf(message.timestamp)}>${server ? `#${channelName(channel)} · ` : ''}${compactOf(message.timestamp)}</small></header>
     <div class="content plain-links"><${Markdown} text=${message.content} message=${{ ...message, guild_id: server?.id }} />${message.attachments?.length > 0 && html`<small>${message.attachments.map((one) => one.filename).join(', ')}</small>`}</div></a>${children}</div>`;
 }
