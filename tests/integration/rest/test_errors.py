@@ -163,7 +163,7 @@ async def test_url_is_refused_in_discords_form(
         (
             errors.PermissionDenied("MISSING_PERMISSIONS", metadata={"decision_id": "d-1", "missing": "2048"}),
             403,
-            {"message": "Missing Permissions", "code": 50013, "decision_id": "d-1"},
+            {"message": "Missing Permissions", "code": 50013, "decision_id": "d-1", "missing_permissions": "2048"},
         ),
         (
             errors.PermissionDenied("MISSING_ACCESS", metadata={"decision_id": "d-2"}),

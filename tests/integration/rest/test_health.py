@@ -26,9 +26,11 @@ async def test_degraded_when_one_part_does_not(edge: RunningEdge) -> None:
     assert (response.status_code, response.json()["status"]) == (503, "degraded")
     assert response.json()["parts"] == {
         "authz": "serving",
+        "gateway": "serving",
         "messages": "not serving",
         "servers": "serving",
         "users": "serving",
+        "webhooks": "serving",
     }
 
 

@@ -4,12 +4,7 @@ from typing import Any
 
 import pytest
 
-from beep.authz.v1.authz_service_pb2 import (
-    OUTCOME_ALLOWED,
-    OUTCOME_DENIED,
-    OUTCOME_HIDDEN,
-    AuthorizeResponse,
-)
+from beep.gateway.v1.typing_service_pb2 import StartTypingResponse
 from beep.servers.v1.channel_pb2 import (
     CHANNEL_TYPE_ANNOUNCEMENT,
     CHANNEL_TYPE_TEXT,
@@ -21,6 +16,7 @@ from beep.servers.v1.channel_pb2 import (
 from beep.servers.v1.channels_service_pb2 import (
     CreateChannelResponse,
     DeleteOverwriteResponse,
+    GetChannelResponse,
     ListChannelsResponse,
     MoveChannelsResponse,
     SetOverwriteResponse,
@@ -57,7 +53,7 @@ from beep.servers.v1.servers_service_pb2 import (
 from beep.users.v1.bots_service_pb2 import CreateBotResponse, GetBotResponse, ResetBotTokenResponse
 from beep.users.v1.user_pb2 import Account, Bot, User
 from beep.users.v1.users_service_pb2 import GetAccountResponse, GetUsersResponse
-from services.common.permissions import Permission
+from services.common.errors import NotFound, PermissionDenied
 from tests.integration.rest.running_edge import BOT, GATEWAY_URL, PERSON, RunningEdge
 
 S = 175928847299117300
@@ -195,6 +191,7 @@ async def test_channel_is_refused_with_the_field(edge: RunningEdge, body: dict[s
 async def test_channel_changes_only_what_was_sent(
     edge: RunningEdge, body: dict[str, Any], present: set[str], replaces: bool
 ) -> None:
+    edge.upstream.answer("GetChannel", GetChannelResponse(channel=TEXT))
     edge.upstream.answer("UpdateChannel", UpdateChannelResponse(channel=TEXT))
 
     assert (await edge.person.patch(CHANNEL, json=body)).status_code == 200
@@ -234,28 +231,27 @@ async def test_overwrite_is_set_and_deleted(edge: RunningEdge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "missing", "status", "code"),
+    ("answer", "status", "code"),
     [
-        (OUTCOME_ALLOWED, 0, 204, None),
-        (OUTCOME_HIDDEN, 0, 404, 10003),
-        (OUTCOME_DENIED, Permission.VIEW_CHANNEL, 403, 50001),
-        (OUTCOME_DENIED, Permission.SEND_MESSAGES, 403, 50013),
+        (StartTypingResponse(), 204, None),
+        (NotFound("UNKNOWN_CHANNEL"), 404, 10003),
+        (PermissionDenied("MISSING_ACCESS"), 403, 50001),
+        (PermissionDenied("MISSING_PERMISSIONS"), 403, 50013),
     ],
 )
-async def test_typing_needs_the_right_to_send(
-    edge: RunningEdge, outcome: Any, missing: int, status: int, code: int | None
+async def test_typing_is_asked_of_the_gateway_as_the_caller(
+    edge: RunningEdge, answer: Any, status: int, code: int | None
 ) -> None:
-    edge.upstream.answer("Authorize", AuthorizeResponse(outcome=outcome, missing=missing, decision_id="d"))
+    edge.upstream.answer("StartTyping", answer)
 
     response = await edge.person.post(f"{CHANNEL}/typing")
 
     assert response.status_code == status
     assert (response.json()["code"] if response.content else None) == code
-    call = edge.upstream.only("Authorize")
-    assert (call.request.user_id, call.request.channel_id) == (PERSON, C)
-    assert call.request.required == Permission.SEND_MESSAGES
-    # Decisions are for services only, about the user whom the edge has verified.
-    assert call.principal.service == "rest"
+    call = edge.upstream.only("StartTyping")
+    assert call.request.channel_id == C
+    # Who may type where is decided there.
+    assert call.principal.user_id == PERSON
 
 
 @pytest.mark.parametrize(

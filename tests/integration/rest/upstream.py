@@ -7,9 +7,13 @@ from typing import Any
 
 from beep.authz.v1 import authz_service_pb2_grpc
 from beep.gateway.v1 import typing_service_pb2_grpc
-from beep.messages.v1 import messages_service_pb2_grpc
+from beep.messages.v1 import messages_service_pb2_grpc, reactions_service_pb2_grpc, read_states_service_pb2_grpc
+from beep.messages.v1.messages_service_pb2 import ListLastMessagesResponse
 from beep.servers.v1 import (
+    audit_log_service_pb2_grpc,
+    bans_service_pb2_grpc,
     channels_service_pb2_grpc,
+    invitations_service_pb2_grpc,
     invites_service_pb2_grpc,
     members_service_pb2_grpc,
     roles_service_pb2_grpc,
@@ -19,6 +23,9 @@ from beep.servers.v1 import (
 from beep.users.v1 import (
     accounts_service_pb2_grpc,
     bots_service_pb2_grpc,
+    private_channels_service_pb2_grpc,
+    relationships_service_pb2_grpc,
+    security_service_pb2_grpc,
     tokens_service_pb2_grpc,
     users_service_pb2_grpc,
 )
@@ -26,7 +33,7 @@ from beep.users.v1.tokens_service_pb2 import AuthenticateRequest, AuthenticateRe
 from beep.users.v1.user_pb2 import User
 from beep.webhooks.v1 import webhooks_service_pb2_grpc
 from services.common.auth import InternalTokens, Principal, PrincipalKind, current_principal
-from services.common.errors import Unauthenticated
+from services.common.errors import NotFound, Unauthenticated
 from services.common.rpc import Channel, RpcServer
 
 Answer = Callable[[Any], Awaitable[Any]]
@@ -36,18 +43,28 @@ _SERVICES = {
     "users": [
         (accounts_service_pb2_grpc, "AccountsService"),
         (bots_service_pb2_grpc, "BotsService"),
+        (private_channels_service_pb2_grpc, "PrivateChannelsService"),
+        (relationships_service_pb2_grpc, "RelationshipsService"),
+        (security_service_pb2_grpc, "SecurityService"),
         (tokens_service_pb2_grpc, "TokensService"),
         (users_service_pb2_grpc, "UsersService"),
     ],
     "servers": [
+        (audit_log_service_pb2_grpc, "AuditLogService"),
+        (bans_service_pb2_grpc, "BansService"),
         (channels_service_pb2_grpc, "ChannelsService"),
+        (invitations_service_pb2_grpc, "InvitationsService"),
         (invites_service_pb2_grpc, "InvitesService"),
         (members_service_pb2_grpc, "MembersService"),
         (roles_service_pb2_grpc, "RolesService"),
         (servers_service_pb2_grpc, "ServersService"),
         (threads_service_pb2_grpc, "ThreadsService"),
     ],
-    "messages": [(messages_service_pb2_grpc, "MessagesService")],
+    "messages": [
+        (messages_service_pb2_grpc, "MessagesService"),
+        (reactions_service_pb2_grpc, "ReactionsService"),
+        (read_states_service_pb2_grpc, "ReadStatesService"),
+    ],
     "gateway": [(typing_service_pb2_grpc, "TypingService")],
     "webhooks": [(webhooks_service_pb2_grpc, "WebhooksService")],
 }
@@ -67,6 +84,9 @@ class Upstream:
         self.calls: dict[str, list[Call]] = defaultdict(list)
         self.servers: dict[str, RpcServer] = {}
         self._answers: dict[str, Answer] = {"Authenticate": self._authenticate}
+        # Unless a test says otherwise, a channel that is no server's is not there, and none has a message.
+        self.answer("GetPrivateChannel", NotFound("UNKNOWN_CHANNEL"))
+        self.answer("ListLastMessages", ListLastMessagesResponse())
         for name, parts in _SERVICES.items():
             server = self.servers[name] = RpcServer(name, tokens)
             for module, service in parts:
