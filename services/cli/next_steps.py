@@ -39,7 +39,7 @@ def next_steps(made: dict[str, Any], url: str) -> str:
 Made the server {made["server_id"]} with the channel {made["channel_id"]}, a bot, and three people:
 
 {people}
-
+{_page(made, url)}
 Start the example bot, which answers !ping:
 
   {installed("pip")} install discord.py
@@ -57,6 +57,15 @@ In another terminal, sign in as the second of them and say it:
 and read the answer, and all that was said before:
 
   curl -H "Authorization: Bearer $TOKEN" {messages}"""
+
+
+def _page(made: dict[str, Any], url: str) -> str:
+    """What there is to see in a browser; nothing after a small demo."""
+    if "showcase" not in made:
+        return ""
+    return f"""
+Open {url} and sign in as the first of them: a second server, which has been lived in, has something to show.
+"""
 
 
 def _url_option(url: str) -> str:
