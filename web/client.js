@@ -1,4 +1,4 @@
-/** The one client of this page: its state, its connection, its sign-in. What draws and what acts both start from here. */
+/** The one client of this page: its state, its connection, its sign-in. What draws and what acts start from here. */
 import { Auth } from './api/auth.js';
 import { Gateway } from './api/gateway.js';
 import { Http } from './api/http.js';

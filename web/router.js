@@ -16,7 +16,8 @@ export function parse(path) {
   if (first === 'channels' && second) return { view: 'channel', server: second, channel: third, message: fourth };
   if (first === 'invite' && second) return { view: 'invite', code: second };
   if (first === 'settings') return { view: 'settings', section: second ?? 'profile' };
-  const plain = { callback: 'callback', 'sign-up': 'sign-up', 'reset-password': 'reset', friends: 'friends', discover: 'discover' };
+  const plain = { callback: 'callback', 'sign-up': 'sign-up', 'reset-password': 'reset', friends: 'friends',
+    discover: 'discover' };
   return { view: /** @type {any} */ (plain[first] ?? 'home') };
 }
 
@@ -39,7 +40,8 @@ export function useRoute() {
 
 /** For the `onClick` of an `<a href>`: a plain click stays in this page. */
 export function follow(event) {
-  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey
+    || event.altKey) return;
   event.preventDefault();
   go(new URL(event.currentTarget.href).pathname);
 }

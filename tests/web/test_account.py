@@ -68,6 +68,7 @@ def test_password_second_factor_and_sessions_hold_when_they_are_set(
     secret = factor.locator(".secret").inner_text().replace(" ", "")
     factor.get_by_label("Code", exact=True).fill(code_of(secret))
     factor.get_by_role("button", name="Turn it on").click()
+    expect(factor.locator(".codes li").first).to_be_visible()
     codes = factor.locator(".codes li").all_inner_texts()
     assert len(codes) >= 8
     factor.get_by_role("button", name="I kept them").click()

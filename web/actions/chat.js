@@ -37,7 +37,8 @@ export function loadPage(channel, kind, message) {
  */
 export function send(channel, { content, replyTo, mentionReply = true, files: attached = [] }) {
   const nonce = crypto.randomUUID().replaceAll('-', '').slice(0, 25);
-  const pending = { nonce, content, replyTo, mentionReply, names: attached.map((file) => file.name), state: 'sending', progress: 0, at: Date.now() };
+  const pending = { nonce, content, replyTo, mentionReply, names: attached.map((file) => file.name), state: 'sending',
+    progress: 0, at: Date.now() };
   files.set(nonce, attached);
   store.update((state) => addPending(state, channel, pending));
   typed = { channel: '', at: 0 };
@@ -66,7 +67,8 @@ async function trySend(channel, pending) {
       const message = await post(channel, body, files.get(pending.nonce) ?? [], (progress) => change({ progress }));
       files.delete(pending.nonce);
       // The gateway tells of it too, sooner or later.
-      store.update((state) => applyEvent(state, 'MESSAGE_CREATE', { ...guildOf(state, channel), ...message }, Date.now()));
+      store.update((state) => applyEvent(state, 'MESSAGE_CREATE', { ...guildOf(state, channel), ...message },
+        Date.now()));
       store.update((state) => dropPending(state, channel, pending.nonce));
       return;
     } catch (error) {
@@ -94,7 +96,8 @@ function post(channel, body, attached, onProgress) {
   return api.request('POST', path, { form, onProgress });
 }
 
-export const edit = (message, content) => api.patch(`/channels/${message.channel_id}/messages/${message.id}`, { content })
+export const edit = (message, content) => api.patch(`/channels/${message.channel_id}/messages/${message.id}`,
+  { content })
   .then((changed) => store.update((state) => applyEvent(state, 'MESSAGE_UPDATE', changed, Date.now())));
 
 export const remove = (message) => api.delete(`/channels/${message.channel_id}/messages/${message.id}`)
@@ -102,17 +105,20 @@ export const remove = (message) => api.delete(`/channels/${message.channel_id}/m
 
 export const setPinned = (message, pinned) =>
   api[pinned ? 'put' : 'delete'](`/channels/${message.channel_id}/messages/pins/${message.id}`)
-    .then(() => store.update((state) => applyEvent(state, 'MESSAGE_UPDATE', { id: message.id, channel_id: message.channel_id, pinned }, Date.now())));
+    .then(() => store.update((state) => applyEvent(state, 'MESSAGE_UPDATE', { id: message.id,
+      channel_id: message.channel_id, pinned }, Date.now())));
 
 /** Add or take back one's own reaction: shown at once, undone if it is refused. */
 export async function toggleReaction(message, emoji) {
   const mine = (message.reactions ?? []).some((one) => one.emoji.name === emoji && one.me);
-  const event = { channel_id: message.channel_id, message_id: message.id, user_id: store.get().me.id, emoji: { id: null, name: emoji } };
+  const event = { channel_id: message.channel_id, message_id: message.id, user_id: store.get().me.id,
+    emoji: { id: null, name: emoji } };
   const show = (added) => store.update((state) =>
     applyEvent(state, added ? 'MESSAGE_REACTION_ADD' : 'MESSAGE_REACTION_REMOVE', event, Date.now()));
   show(!mine);
   try {
-    await api[mine ? 'delete' : 'put'](`/channels/${message.channel_id}/messages/${message.id}/reactions/${encodeURIComponent(emoji)}/@me`);
+    await api[mine ? 'delete'
+      : 'put'](`/channels/${message.channel_id}/messages/${message.id}/reactions/${encodeURIComponent(emoji)}/@me`);
   } catch (error) {
     show(mine);
     throw error;
@@ -134,7 +140,8 @@ export function acknowledge(channel) {
   const latest = state.latest[channel];
   const read = state.reads[channel];
   if (!latest || !(isNewer(latest, read?.last_message_id) || read?.mention_count)) return;
-  store.update((one) => applyEvent(one, 'MESSAGE_ACK', { channel_id: channel, message_id: latest, mention_count: 0 }, Date.now()));
+  store.update((one) => applyEvent(one, 'MESSAGE_ACK', { channel_id: channel, message_id: latest, mention_count: 0 },
+    Date.now()));
   // Shown as read already; if Beep did not hear of it, the next one covers this one too.
   api.post(`/channels/${channel}/messages/${latest}/ack`, {}).catch(() => {});
 }

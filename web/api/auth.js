@@ -1,8 +1,8 @@
 /**
  * Signing in at the identity provider: authorization code with PKCE (RFC 7636), refresh tokens that are used once.
  *
- * Tokens live in sessionStorage, so each tab is a session of its own and closing it forgets them; whoever asks to stay
- * signed in gets them in localStorage, which all tabs share. A refresh token works once, so tabs take turns (Web Locks).
+ * Tokens live in sessionStorage, so each tab is a session of its own and closing it forgets them; whoever asks to
+ * stay signed in gets them in localStorage, which all tabs share. A refresh token works once, so tabs take turns.
  */
 
 const IDENTITY = '/identity';

@@ -1,11 +1,12 @@
 /**
  * The WebSocket: HELLO, IDENTIFY or RESUME, heartbeats, and back again when it is lost.
  *
- * https://docs.discord.com/developers/events/gateway. A session that resumes gets exactly what it missed; one that cannot
- * gets a new READY, and the state begins anew from it.
+ * https://docs.discord.com/developers/events/gateway. A session that resumes gets exactly what it missed; one that
+ * cannot gets a new READY, and the state begins anew from it.
  */
 
-const OP = { DISPATCH: 0, HEARTBEAT: 1, IDENTIFY: 2, PRESENCE: 3, RESUME: 6, RECONNECT: 7, MEMBERS: 8, INVALID: 9, HELLO: 10, ACK: 11 };
+const OP = { DISPATCH: 0, HEARTBEAT: 1, IDENTIFY: 2, PRESENCE: 3, RESUME: 6, RECONNECT: 7, MEMBERS: 8, INVALID: 9,
+  HELLO: 10, ACK: 11 };
 const AUTHENTICATION_FAILED = 4004;
 const NOT_RESUMABLE = new Set([4003, 4007, 4009]);
 const FATAL = new Set([4010, 4011, 4012, 4013, 4014]);

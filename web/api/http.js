@@ -145,6 +145,7 @@ function parse(text) {
 
 function query(values = {}) {
   const pairs = Object.entries(values).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).filter((one) => one !== undefined && one !== '').map((one) => [name, one]));
+    (Array.isArray(value) ? value : [value]).filter((one) => one !== undefined && one !== '').map((one) => [name,
+      one]));
   return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }

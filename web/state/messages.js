@@ -67,7 +67,8 @@ function messageCreate(state, message) {
   if (!isNews || !mentionsMe(state, message)) return next;
   const read = state.reads[channel];
   // A server's history from before one came has no place to have been read up to.
-  const counted = { id: channel, last_message_id: read?.last_message_id ?? '', mention_count: (read?.mention_count ?? 0) + 1 };
+  const counted = { id: channel, last_message_id: read?.last_message_id ?? '', mention_count: (read?.mention_count
+    ?? 0) + 1 };
   return isNewer(id, read?.last_message_id) ? { ...next, reads: { ...next.reads, [channel]: counted } } : next;
 }
 
@@ -89,16 +90,19 @@ const react = (by) => (state, event) => changeItem(state, event.channel_id, even
   const known = reactions.find((one) => one.emoji.name === event.emoji.name);
   // Told already: by the answer to one's own click.
   if (mine && (known?.me ?? false) === (by > 0)) return message;
-  if (!known) return by < 0 ? message : { ...message, reactions: [...reactions, { emoji: event.emoji, count: 1, me: mine }] };
+  if (!known) return by < 0 ? message : { ...message, reactions: [...reactions, { emoji: event.emoji, count: 1,
+    me: mine }] };
   const changed = { ...known, count: known.count + by, me: mine ? by > 0 : known.me };
   return {
     ...message,
-    reactions: changed.count > 0 ? reactions.map((one) => (one === known ? changed : one)) : reactions.filter((one) => one !== known),
+    reactions: changed.count > 0 ? reactions.map((one) => (one === known ? changed : one))
+      : reactions.filter((one) => one !== known),
   };
 });
 
 const clearReactions = (state, event) => changeItem(state, event.channel_id, event.message_id, (message) => ({
-  ...message, reactions: event.emoji ? (message.reactions ?? []).filter((one) => one.emoji.name !== event.emoji.name) : [],
+  ...message, reactions: event.emoji ? (message.reactions ?? []).filter((one) => one.emoji.name !== event.emoji.name)
+    : [],
 }));
 
 export const messageEvents = {

@@ -8,8 +8,8 @@ export const TYPING_MS = 10_000;
 function ready(state, data) {
   const privates = byId(data.private_channels ?? []);
   const presences = Object.fromEntries((data.presences ?? []).map((one) => [one.user.id, one.status]));
-  const latest = {};
-  for (const channel of Object.values(privates)) if (channel.last_message_id) latest[channel.id] = channel.last_message_id;
+  const written = Object.values(privates).filter((channel) => channel.last_message_id);
+  const latest = Object.fromEntries(written.map((channel) => [channel.id, channel.last_message_id]));
   return {
     ...initial,
     me: data.user,
@@ -25,7 +25,8 @@ function ready(state, data) {
     invitations: byId(data.invitations ?? []),
     reads: byId(data.read_state?.entries ?? []),
     // Kept until their GUILD_CREATE comes, so that nothing jumps; a server that READY does not name is gone.
-    servers: Object.fromEntries((data.guilds ?? []).filter(({ id }) => state.servers[id]).map(({ id }) => [id, state.servers[id]])),
+    servers: Object.fromEntries((data.guilds ?? []).filter(({ id }) => state.servers[id]).map(({ id }) => [id,
+      state.servers[id]])),
   };
 }
 

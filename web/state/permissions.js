@@ -1,10 +1,12 @@
 /** Who may do what, by Discord's published algorithm. This decides only what is offered: Beep itself decides. */
 
 export const BITS = {
-  CREATE_INSTANT_INVITE: 0n, KICK_MEMBERS: 1n, BAN_MEMBERS: 2n, ADMINISTRATOR: 3n, MANAGE_CHANNELS: 4n, MANAGE_GUILD: 5n,
+  CREATE_INSTANT_INVITE: 0n, KICK_MEMBERS: 1n, BAN_MEMBERS: 2n, ADMINISTRATOR: 3n, MANAGE_CHANNELS: 4n,
+    MANAGE_GUILD: 5n,
   ADD_REACTIONS: 6n, VIEW_AUDIT_LOG: 7n, VIEW_CHANNEL: 10n, SEND_MESSAGES: 11n, MANAGE_MESSAGES: 13n, EMBED_LINKS: 14n,
   ATTACH_FILES: 15n, READ_MESSAGE_HISTORY: 16n, MENTION_EVERYONE: 17n, CHANGE_NICKNAME: 26n, MANAGE_NICKNAMES: 27n,
-  MANAGE_ROLES: 28n, MANAGE_WEBHOOKS: 29n, MANAGE_THREADS: 34n, CREATE_PUBLIC_THREADS: 35n, SEND_MESSAGES_IN_THREADS: 38n,
+  MANAGE_ROLES: 28n, MANAGE_WEBHOOKS: 29n, MANAGE_THREADS: 34n, CREATE_PUBLIC_THREADS: 35n,
+    SEND_MESSAGES_IN_THREADS: 38n,
   MODERATE_MEMBERS: 40n, PIN_MESSAGES: 51n, ASSIGN_ROLES: 60n,
 };
 
@@ -41,7 +43,8 @@ export const RIGHTS = [
 ].map(([name, label, hint, inChannel]) => ({ name, bit: P[name], label, hint, inChannel }));
 
 const set = (...names) => names.reduce((bits, name) => bits | P[name], 0n);
-const SENDER = set('SEND_MESSAGES', 'SEND_MESSAGES_IN_THREADS', 'CREATE_PUBLIC_THREADS', 'ADD_REACTIONS', 'EMBED_LINKS');
+const SENDER = set('SEND_MESSAGES', 'SEND_MESSAGES_IN_THREADS', 'CREATE_PUBLIC_THREADS', 'ADD_REACTIONS',
+  'EMBED_LINKS');
 
 /** The thirteen fine-grained roles: named sets of bits. */
 export const ROLE_SETS = [
@@ -62,7 +65,8 @@ export const ROLE_SETS = [
 
 const ALL = (1n << 63n) - 1n;
 const MUTED = P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY;
-const DIRECT = set('VIEW_CHANNEL', 'READ_MESSAGE_HISTORY', 'SEND_MESSAGES', 'EMBED_LINKS', 'ATTACH_FILES', 'ADD_REACTIONS', 'PIN_MESSAGES');
+const DIRECT = set('VIEW_CHANNEL', 'READ_MESSAGE_HISTORY', 'SEND_MESSAGES', 'EMBED_LINKS', 'ATTACH_FILES',
+  'ADD_REACTIONS', 'PIN_MESSAGES');
 
 export const isMuted = (member) => Boolean(member?.communication_disabled_until)
   && Date.parse(member.communication_disabled_until) > Date.now();
@@ -111,7 +115,8 @@ export const highest = (server, member) => (server.owner_id === member.user.id
   : Math.max(0, ...member.roles.map((id) => server.roles[id]?.position ?? 0)));
 
 /** Whether one stands above another, as moderating somebody needs. */
-export const outranks = (server, one, other) => server.owner_id !== other.user.id && highest(server, one) > highest(server, other);
+export const outranks = (server, one, other) => server.owner_id !== other.user.id && highest(server,
+  one) > highest(server, other);
 
 /** "You need Manage roles for that." */
 export function missingWords(bits) {

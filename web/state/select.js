@@ -31,11 +31,13 @@ export function memberName(state, serverId, user) {
 export function channelName(channel) {
   if (!channel) return '';
   if (channel.type === DM) return nameOf(channel.recipients[0]);
-  if (channel.type === GROUP) return channel.name || channel.recipients.map((user) => nameOf(user)).join(', ') || 'Only you';
+  if (channel.type === GROUP) return channel.name || channel.recipients.map((user) => nameOf(user)).join(', ')
+    || 'Only you';
   return channel.name;
 }
 
-export const pathOf = (channel, message = '') => `/channels/${channel.guild_id ?? '@me'}/${channel.id}${message && `/${message}`}`;
+export const pathOf = (channel, message = '') => `/channels/${channel.guild_id ?? '@me'}/${channel.id}${message
+  && `/${message}`}`;
 
 export const myMember = (state, server) => (server ? server.members[state.me.id] : null);
 export const rightsIn = (state, channel) => {
@@ -67,7 +69,8 @@ export const threadsOf = (server, channel) => Object.values(server.threads)
 
 /** Highest first. @everyone, which has the server's id, comes last. */
 export const rolesOf = (server) => Object.values(server.roles)
-  .sort((a, b) => Number(a.id === server.id) - Number(b.id === server.id) || b.position - a.position || compare(a.id, b.id));
+  .sort((a, b) => Number(a.id === server.id) - Number(b.id === server.id) || b.position - a.position || compare(a.id,
+    b.id));
 
 /** What was said before one came is not news. */
 export function isUnread(state, channel) {

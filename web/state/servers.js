@@ -110,8 +110,10 @@ function roleDelete(state, { guild_id: id, role_id: role }) {
 
 const roleSet = (state, { guild_id: id, role }) => inServer(state, id, inPart('roles', role.id, role));
 
-const pinsUpdate = (state, { guild_id: id, channel_id: channel, last_pin_timestamp: at }) => inServer(state, id, (server) =>
-  (server.channels[channel] ? inPart('channels', channel, { ...server.channels[channel], last_pin_timestamp: at })(server) : server));
+const pinsUpdate = (state, { guild_id: id, channel_id: channel, last_pin_timestamp: at }) => inServer(state, id,
+  (server) =>
+  (server.channels[channel] ? inPart('channels', channel, { ...server.channels[channel],
+    last_pin_timestamp: at })(server) : server));
 
 export const serverEvents = {
   GUILD_CREATE: guildCreate,

@@ -17,7 +17,8 @@ export function Avatar({ user, member, size = 'medium', presence = false }) {
   const picture = user.avatar && `/avatars/${user.id}/${user.avatar}.png`;
   return html`
     <span class="avatar ${size} hue-${hueOf(user.id)}" aria-hidden=${presence ? undefined : 'true'}>
-      ${picture ? html`<img src=${picture} alt="" loading="lazy" />` : html`<span aria-hidden="true">${initials(nameOf(user, member))}</span>`}
+      ${picture ? html`<img src=${picture} alt="" loading="lazy" />` : html`<span aria-hidden="true">
+        ${initials(nameOf(user, member))}</span>`}
       ${presence && html`<span class="presence ${status}" role="img" aria-label=${STATUS[status]}></span>`}
     </span>`;
 }
@@ -25,6 +26,7 @@ export function Avatar({ user, member, size = 'medium', presence = false }) {
 export function ServerIcon({ server, size = 'medium' }) {
   return html`
     <span class="avatar square ${size} hue-${hueOf(server.id)}" aria-hidden="true">
-      ${server.icon ? html`<img src="/icons/${server.id}/${server.icon}.png" alt="" />` : html`<span>${initials(server.name)}</span>`}
+      ${server.icon ? html`<img src="/icons/${server.id}/${server.icon}.png" alt="" />` : html`<span>
+        ${initials(server.name)}</span>`}
     </span>`;
 }

@@ -1,6 +1,7 @@
 /** Form pieces: a labelled field with its error, a form that shows what was refused where it happened. */
 import { missingWords } from '../state/permissions.js';
 import { html, useRef, useState } from './html.js';
+import { notify } from './overlay.js';
 
 let count = 0;
 const useId = () => useRef(`f${(count += 1)}`).current;
@@ -13,6 +14,9 @@ export function wordsOf(error) {
   if (error.status === 403 && error.code === 50013) return 'You may not do that here, or not to somebody of that rank.';
   return error.message;
 }
+
+/** For a refusal of what has no place of its own to show it. */
+export const tellRefusal = (error) => notify(wordsOf(error), 'error');
 
 /**
  * @param {object} given
@@ -62,7 +66,8 @@ export function useTask(run) {
       return undefined;
     }
   };
-  return { ...state, start, reset: () => setState({ busy: false, error: null, done: false }), fields: state.error?.fields ?? {} };
+  return { ...state, start, reset: () => setState({ busy: false, error: null, done: false }),
+    fields: state.error?.fields ?? {} };
 }
 
 /** The error of a task that belongs to none of the fields that are shown. */
@@ -84,7 +89,8 @@ export function Form({ task, onSubmit, label, shown = [], danger = false, childr
       ${children}
       <${Refusal} task=${task} shown=${shown} />
       <div class="form-foot">${secondary}
-        <button class="button ${danger ? 'danger' : 'primary'}" type="submit" disabled=${task.busy || disabled} aria-busy=${task.busy}>${label}</button>
+        <button class="button ${danger ? 'danger' : 'primary'}" type="submit" disabled=${task.busy || disabled}
+          aria-busy=${task.busy}>${label}</button>
       </div>
     </form>`;
 }
@@ -100,7 +106,9 @@ export function Tabs({ tabs, value, onChange, label }) {
     event.currentTarget.querySelector(`[data-tab="${next.id}"]`)?.focus();
   };
   return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${keys}>
-    ${tabs.map((tab) => html`<button key=${tab.id} type="button" role="tab" data-tab=${tab.id} aria-selected=${tab.id === value}
-      tabindex=${tab.id === value ? 0 : -1} onClick=${() => onChange(tab.id)}>${tab.label}${tab.count ? html`<span class="count">${tab.count}</span>` : null}</button>`)}
+    ${tabs.map((tab) => html`<button key=${tab.id} type="button" role="tab" data-tab=${tab.id}
+      aria-selected=${tab.id === value}
+      tabindex=${tab.id === value ? 0 : -1} onClick=${() => onChange(tab.id)}>
+      ${tab.label}${tab.count ? html`<span class="count">${tab.count}</span>` : null}</button>`)}
   </div>`;
 }

@@ -1,6 +1,6 @@
 /**
- * The markdown of messages. `parse` makes a tree of plain values, `Markdown` makes elements of it; text is always a text
- * node and a link's address is one of http or https, so nothing that somebody writes can become markup or script.
+ * The markdown of messages. `parse` makes a tree of plain values, `Markdown` makes elements of it; text is always a
+ * text node and a link's address is one of http or https, so nothing that somebody writes becomes markup or script.
  */
 import { useStore } from '../client.js';
 import { follow } from '../router.js';

@@ -3,7 +3,10 @@ import { createStore, hookOf } from '../state/store.js';
 import { createContext, html, useContext, useEffect, useLayoutEffect, useRef } from './html.js';
 import { Icon } from './icons.js';
 
-/** @typedef {{label: string, run?: () => any, icon?: string, danger?: boolean, hint?: string, checked?: boolean} | null} MenuItem null is a line */
+/**
+ * null is a line.
+ * @typedef {{label: string, run?: () => any, icon?: string, danger?: boolean, hint?: string, checked?: boolean} | null} MenuItem
+ */
 
 const overlay = createStore({ dialogs: [], menu: null, notices: [] });
 const useOverlay = hookOf(overlay);
@@ -17,7 +20,8 @@ export function openDialog(component, props = {}) {
   overlay.update((state) => ({ ...state, menu: null, dialogs: [...state.dialogs, entry] }));
 }
 
-const closeDialog = (id) => overlay.update((state) => ({ ...state, dialogs: state.dialogs.filter((one) => one.id !== id) }));
+const closeDialog = (id) => overlay.update((state) => ({ ...state,
+  dialogs: state.dialogs.filter((one) => one.id !== id) }));
 
 /** @param {Element} anchor @param {MenuItem[]} items @param {string} label */
 export function openMenu(anchor, items, label) {
@@ -32,7 +36,8 @@ export function openPopover(anchor, component, props = {}) {
 /** Where the anchor is now: when one menu leads to another, the first one goes, and its buttons with it. */
 function float(anchor, what) {
   const at = anchor.getBoundingClientRect();
-  overlay.update((state) => ({ ...state, menu: { ...what, at, before: state.menu?.before ?? document.activeElement } }));
+  overlay.update((state) => ({ ...state, menu: { ...what, at, before: state.menu?.before
+    ?? document.activeElement } }));
 }
 
 export const closeMenu = () => overlay.update((state) => (state.menu ? { ...state, menu: null } : state));
@@ -42,16 +47,18 @@ export function notify(text, kind = 'info') {
   number += 1;
   const id = number;
   overlay.update((state) => ({ ...state, notices: [...state.notices.slice(-2), { id, text, kind }] }));
-  setTimeout(() => overlay.update((state) => ({ ...state, notices: state.notices.filter((one) => one.id !== id) })), NOTICE_MS);
+  setTimeout(() => overlay.update((state) => ({ ...state, notices: state.notices.filter((one) => one.id !== id) })),
+    NOTICE_MS);
 }
 
 /** For what has no place of its own to show an error. */
-export const tellError = (error) => notify(error.words ?? error.message, 'error');
+export const tellError = (error) => notify(error.message, 'error');
 
 export function Overlays() {
   const dialogs = useOverlay((state) => state.dialogs);
   return html`
-    ${dialogs.map((one) => html`<${Level.Provider} key=${one.id} value=${one.id}><${one.component} ...${one.props} close=${() => closeDialog(one.id)} /><//>`)}
+    ${dialogs.map((one) => html`<${Level.Provider} key=${one.id} value=${one.id}>
+      <${one.component} ...${one.props} close=${() => closeDialog(one.id)} /><//>`)}
     <${Above} level=${0} />`;
 }
 
@@ -86,7 +93,8 @@ export function Dialog({ title, close, children, wide = false, className = '' })
       <div class="dialog-frame">
         <header class="dialog-head">
           <h2>${title}</h2>
-          <button type="button" class="icon-button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+          <button type="button" class="icon-button" aria-label="Close" onClick=${close}><${Icon} name="close" />
+          </button>
         </header>
         <div class="dialog-body">${children}</div>
       </div>

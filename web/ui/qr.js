@@ -1,7 +1,8 @@
 /** QR codes (ISO/IEC 18004), byte mode, error correction L, versions 1 to 10: enough for an otpauth: address. */
 
 // For each version: data codewords, error correction codewords of a block, blocks.
-const VERSIONS = [[19, 7, 1], [34, 10, 1], [55, 15, 1], [80, 20, 1], [108, 26, 1], [136, 18, 2], [156, 20, 2], [194, 24, 2], [232, 30, 2], [274, 18, 4]];
+const VERSIONS = [[19, 7, 1], [34, 10, 1], [55, 15, 1], [80, 20, 1], [108, 26, 1], [136, 18, 2], [156, 20, 2], [194,
+  24, 2], [232, 30, 2], [274, 18, 4]];
 const ALIGNMENT = [[], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]];
 
 const EXP = new Uint8Array(512);
@@ -82,7 +83,8 @@ export function qrCode(text) {
   centres.forEach((cy, row) => centres.forEach((cx, column) => {
     const last = centres.length - 1;
     if ((row === 0 && (column === 0 || column === last)) || (row === last && column === 0)) return;
-    for (let y = -2; y <= 2; y += 1) for (let x = -2; x <= 2; x += 1) set(cx + x, cy + y, Math.max(Math.abs(x), Math.abs(y)) !== 1);
+    for (let y = -2; y <= 2; y += 1) for (let x = -2; x <= 2; x += 1) set(cx + x, cy + y, Math.max(Math.abs(x),
+      Math.abs(y)) !== 1);
   }));
   drawFormat(side, set);
   if (version >= 7) drawVersion(version, side, set);
@@ -143,5 +145,6 @@ export function drawCode(canvas, text) {
   pen.fillStyle = '#fff';
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = '#000';
-  rows.forEach((row, y) => row.forEach((on, x) => on && pen.fillRect((x + QUIET) * MODULE_PX, (y + QUIET) * MODULE_PX, MODULE_PX, MODULE_PX)));
+  rows.forEach((row, y) => row.forEach((on, x) => on && pen.fillRect((x + QUIET) * MODULE_PX, (y + QUIET) * MODULE_PX,
+    MODULE_PX, MODULE_PX)));
 }

@@ -18,4 +18,5 @@ export function setTheme(chosen) {
   applyTheme();
 }
 
-export const isDark = () => (theme() === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches : theme() === 'dark');
+export const isDark = () => (theme() === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches
+  : theme() === 'dark');

@@ -12,7 +12,8 @@ const STEPS = [['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['ho
 
 export const dayKey = (iso) => new Date(iso).toDateString();
 /** Hours and minutes alone, for where there is no room for more. */
-export const shortClockOf = (iso) => clock.formatToParts(new Date(iso)).filter((part) => part.type !== 'dayPeriod').map((part) => part.value).join('').trim();
+export const shortClockOf = (iso) => clock.formatToParts(new Date(iso)).filter((part) => part.type !== 'dayPeriod')
+  .map((part) => part.value).join('').trim();
 export const clockOf = (iso) => clock.format(new Date(iso));
 export const fullOf = (iso) => full.format(new Date(iso));
 export const shortOf = (iso) => short.format(new Date(iso));

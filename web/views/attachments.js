@@ -14,7 +14,8 @@ function local(address) {
   return url && ['http:', 'https:'].includes(url.protocol) ? url.pathname + url.search : '';
 }
 
-const isLink = (address) => typeof address === 'string' && URL.canParse(address) && ['http:', 'https:'].includes(new URL(address).protocol);
+const isLink = (address) => typeof address === 'string' && URL.canParse(address) && ['http:',
+  'https:'].includes(new URL(address).protocol);
 
 export function Attachments({ message }) {
   if (!message.attachments?.length) return null;
@@ -26,16 +27,20 @@ function Picture({ file }) {
   const scale = Math.min(1, WIDEST / (file.width ?? WIDEST), TALLEST / (file.height ?? TALLEST));
   const show = () => openDialog(Lightbox, { file });
   return html`<button type="button" class="picture" onClick=${show} aria-label="Show ${file.filename}">
-    <img src=${local(file.url)} alt=${file.description ?? file.filename} loading="lazy" width=${Math.round((file.width ?? WIDEST) * scale)} height=${Math.round((file.height ?? TALLEST) * scale)} /></button>`;
+    <img src=${local(file.url)} alt=${file.description ?? file.filename} loading="lazy"
+      width=${Math.round((file.width ?? WIDEST) * scale)} height=${Math.round((file.height ?? TALLEST) * scale)} />
+      </button>`;
 }
 
 function Lightbox({ file, close }) {
-  return html`<${Dialog} title=${file.filename} close=${close} wide className="lightbox"><img src=${local(file.url)} alt=${file.description ?? file.filename} />
+  return html`<${Dialog} title=${file.filename} close=${close} wide className="lightbox">
+    <img src=${local(file.url)} alt=${file.description ?? file.filename} />
     <p><a class="button" href=${local(file.url)} download=${file.filename}>Download (${sizeOf(file.size)})</a></p><//>`;
 }
 
 function File({ file }) {
-  return html`<a class="file" href=${local(file.url)} download=${file.filename}><${Icon} name="file" size=${24} /><span><span class="ellipsis">${file.filename}</span><small>${sizeOf(file.size)}</small></span></a>`;
+  return html`<a class="file" href=${local(file.url)} download=${file.filename}><${Icon} name="file" size=${24} /><span>
+    <span class="ellipsis">${file.filename}</span><small>${sizeOf(file.size)}</small></span></a>`;
 }
 
 export function Embeds({ embeds }) {
@@ -48,11 +53,13 @@ function Embed({ embed }) {
   useEffect(() => {
     if (embed.color) element.current.style.setProperty('--edge', `#${embed.color.toString(16).padStart(6, '0')}`);
   }, [embed.color]);
-  const title = isLink(embed.url) ? html`<a href=${embed.url} target="_blank" rel="noopener noreferrer nofollow">${embed.title}</a>` : embed.title;
+  const title = isLink(embed.url) ? html`<a href=${embed.url} target="_blank" rel="noopener noreferrer nofollow">
+    ${embed.title}</a>` : embed.title;
   return html`<div class="embed" ref=${element}>
     ${embed.author?.name && html`<p class="fine">${embed.author.name}</p>`}
     ${embed.title && html`<p class="embed-title">${title}</p>`}
     ${embed.description && html`<p>${embed.description}</p>`}
-    ${embed.fields?.length > 0 && html`<dl>${embed.fields.map((field, index) => html`<div key=${index} class=${field.inline ? 'inline' : ''}><dt>${field.name}</dt><dd>${field.value}</dd></div>`)}</dl>`}
+    ${embed.fields?.length > 0 && html`<dl>${embed.fields.map((field, index) => html`<div key=${index}
+      class=${field.inline ? 'inline' : ''}><dt>${field.name}</dt><dd>${field.value}</dd></div>`)}</dl>`}
     ${embed.footer?.text && html`<p class="fine">${embed.footer.text}</p>`}</div>`;
 }

@@ -73,7 +73,8 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
     setText(value);
     if (value.trim()) startTyping(channel.id);
     const word = /(?:^|\s)([@#][^\s@#]*)$/.exec(value.slice(0, selectionStart));
-    setOffers(word ? { list: suggestions(word[1], store.get(), server, channel), from: selectionStart - word[1].length, at: 0 } : { list: [], from: 0, at: 0 });
+    setOffers(word ? { list: suggestions(word[1], store.get(), server, channel), from: selectionStart - word[1].length,
+      at: 0 } : { list: [], from: 0, at: 0 });
   };
   const take = (offer) => {
     const end = field.current.selectionStart;
@@ -116,25 +117,44 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
     event.preventDefault();
     attach(files);
   };
-  const placeholder = channel.type === DM ? `Write to ${channelName(channel)}` : channel.type === THREAD ? 'Write in this thread' : `Write in ${server ? '#' : ''}${channelName(channel)}`;
+  const placeholder = channel.type === DM ? `Write to ${channelName(channel)}` : channel.type === THREAD
+    ? 'Write in this thread' : `Write in ${server ? '#' : ''}${channelName(channel)}`;
   return html`
     <div class="composer-place">
       ${offers.list.length > 0 && html`<ul class="offers" id="offers" role="listbox" aria-label="Suggestions">
-        ${offers.list.map((offer, index) => html`<li key=${offer.key} id="offer-${index}" role="option" aria-selected=${index === offers.at} onMouseDown=${(event) => { event.preventDefault(); take(offer); }}>
-          ${offer.user ? html`<${Avatar} user=${offer.user} size="tiny" />` : html`<${Icon} name=${offer.icon} size=${16} />`}<span>${offer.label}</span><small>${offer.hint}</small></li>`)}</ul>`}
+        ${offers.list.map((offer, index) => html`<li key=${offer.key} id="offer-${index}" role="option"
+          aria-selected=${index === offers.at} onMouseDown=${(event) => { event.preventDefault(); take(offer); }}>
+          ${offer.user ? html`<${Avatar} user=${offer.user} size="tiny" />` : html`<${Icon} name=${offer.icon}
+            size=${16} />`}<span>${offer.label}</span><small>${offer.hint}</small></li>`)}</ul>`}
       <form class="composer" onSubmit=${(event) => { event.preventDefault(); submit(); }}>
-        ${reply && html`<div class="replying"><${Icon} name="reply" size=${16} /><span class="ellipsis">Reply to <strong>${server ? memberName(store.get(), server.id, reply.author) : nameOf(reply.author)}</strong></span>
-          <button type="button" class="link" aria-pressed=${mention} onClick=${() => setMention(!mention)}>${mention ? 'notifies them' : 'notifies nobody'}</button>
-          <button type="button" class="icon-button tiny" aria-label="Do not reply" onClick=${clearReply}><${Icon} name="close" size=${16} /></button></div>`}
-        ${attached.length > 0 && html`<ul class="attached" aria-label="Files to send">${attached.map((file, index) => html`<${Attached} key=${file.name + index} file=${file} remove=${() => setAttached(attached.filter((one) => one !== file))} />`)}</ul>`}
+        ${reply && html`<div class="replying"><${Icon} name="reply" size=${16} />
+          <span class="ellipsis">Reply to <strong>${server ? memberName(store.get(), server.id, reply.author)
+            : nameOf(reply.author)}</strong></span>
+          <button type="button" class="link" aria-pressed=${mention} onClick=${() => setMention(!mention)}>
+          ${mention ? 'notifies them' : 'notifies nobody'}</button>
+          <button type="button" class="icon-button tiny" aria-label="Do not reply" onClick=${clearReply}>
+          <${Icon} name="close" size=${16} /></button></div>`}
+        ${attached.length > 0 && html`<ul class="attached" aria-label="Files to send">
+          ${attached.map((file, index) => html`<${Attached} key=${file.name + index} file=${file}
+            remove=${() => setAttached(attached.filter((one) => one !== file))} />`)}</ul>`}
         <div class="composer-row">
-          <input type="file" multiple hidden ref=${picker} aria-label="Files" tabindex="-1" onChange=${(event) => { attach([...event.currentTarget.files]); event.currentTarget.value = ''; }} />
-          <button type="button" class="icon-button" aria-label="Attach files" title=${rights & P.ATTACH_FILES ? 'Attach files' : 'You need the right “Attach files” here'} disabled=${!(rights & P.ATTACH_FILES)} onClick=${() => picker.current.click()}><${Icon} name="paperclip" /></button>
-          <textarea id="composer" ref=${field} rows="1" aria-label=${placeholder} placeholder=${placeholder} value=${text} onInput=${input} onKeyDown=${keys} onPaste=${paste}
-            role=${offers.list.length ? 'combobox' : undefined} aria-expanded=${offers.list.length ? 'true' : undefined} aria-controls=${offers.list.length ? 'offers' : undefined} aria-activedescendant=${offers.list.length ? `offer-${offers.at}` : undefined}></textarea>
+          <input type="file" multiple hidden ref=${picker} aria-label="Files" tabindex="-1" onChange=${(event) => {
+          attach([...event.currentTarget.files]); event.currentTarget.value = ''; }} />
+          <button type="button" class="icon-button" aria-label="Attach files"
+            title=${rights & P.ATTACH_FILES ? 'Attach files' : 'You need the right “Attach files” here'}
+              disabled=${!(rights & P.ATTACH_FILES)} onClick=${() => picker.current.click()}>
+              <${Icon} name="paperclip" /></button>
+          <textarea id="composer" ref=${field} rows="1" aria-label=${placeholder} placeholder=${placeholder}
+            value=${text} onInput=${input} onKeyDown=${keys} onPaste=${paste}
+            role=${offers.list.length ? 'combobox' : undefined} aria-expanded=${offers.list.length ? 'true' : undefined}
+              aria-controls=${offers.list.length ? 'offers' : undefined}
+                aria-activedescendant=${offers.list.length ? `offer-${offers.at}` : undefined}></textarea>
           ${left < 200 && html`<span class="left ${left < 0 ? 'over' : ''}" role="status">${left}</span>`}
-          <button type="button" class="icon-button" aria-label="Insert an emoji" title="Emoji" onClick=${(event) => openPopover(event.currentTarget, EmojiPicker, { onPick: insert })}><${Icon} name="smile" /></button>
-          <button type="submit" class="send-button" aria-label="Send" title="Send" disabled=${(!text.trim() && !attached.length) || left < 0}><${Icon} name="send" size=${18} /></button>
+          <button type="button" class="icon-button" aria-label="Insert an emoji" title="Emoji"
+            onClick=${(event) => openPopover(event.currentTarget, EmojiPicker, { onPick: insert })}>
+            <${Icon} name="smile" /></button>
+          <button type="submit" class="send-button" aria-label="Send" title="Send"
+            disabled=${(!text.trim() && !attached.length) || left < 0}><${Icon} name="send" size=${18} /></button>
         </div>
       </form>
       <${Typing} channel=${channel} server=${server} />
@@ -142,10 +162,12 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
 }
 
 function Silent({ channel, member }) {
-  const text = isMuted(member) ? `You are muted until ${fromNow(member.communication_disabled_until)}. You can go on reading.`
+  const text = isMuted(member)
+    ? `You are muted until ${fromNow(member.communication_disabled_until)}. You can go on reading.`
     : channel.thread_metadata?.locked ? 'This thread is locked: only those who manage threads can write.'
       : 'You need the right “Send messages” to write here.';
-  return html`<div class="composer-place"><div class="composer silent" role="note"><${Icon} name="lock" size=${16} />${text}</div><div class="typing"></div></div>`;
+  return html`<div class="composer-place"><div class="composer silent" role="note"><${Icon} name="lock" size=${16} />
+    ${text}</div><div class="typing"></div></div>`;
 }
 
 function Attached({ file, remove }) {
@@ -156,8 +178,10 @@ function Attached({ file, remove }) {
     setPreview(url);
     return () => URL.revokeObjectURL(url);
   }, [file]);
-  return html`<li>${preview ? html`<img src=${preview} alt="" />` : html`<${Icon} name="file" size=${28} />`}<span><span class="ellipsis">${file.name}</span><small>${sizeOf(file.size)}</small></span>
-    <button type="button" class="icon-button tiny" aria-label="Remove ${file.name}" onClick=${remove}><${Icon} name="close" size=${16} /></button></li>`;
+  return html`<li>${preview ? html`<img src=${preview} alt="" />` : html`<${Icon} name="file" size=${28} />`}<span>
+    <span class="ellipsis">${file.name}</span><small>${sizeOf(file.size)}</small></span>
+    <button type="button" class="icon-button tiny" aria-label="Remove ${file.name}" onClick=${remove}>
+    <${Icon} name="close" size=${16} /></button></li>`;
 }
 
 function Typing({ channel, server }) {
@@ -165,6 +189,8 @@ function Typing({ channel, server }) {
     const user = server ? server.members[id]?.user : channel.recipients?.find((one) => one.id === id);
     return user ? (server ? memberName(state, server.id, user) : nameOf(user)) : 'Somebody';
   }));
-  const text = names.length === 0 ? '' : names.length === 1 ? `${names[0]} is writing` : names.length < 4 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)} are writing` : 'Several people are writing';
-  return html`<div class="typing" aria-live="polite">${text && html`<span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}…`}</div>`;
+  const text = names.length === 0 ? '' : names.length === 1 ? `${names[0]} is writing` : names.length < 4
+    ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)} are writing` : 'Several people are writing';
+  return html`<div class="typing" aria-live="polite">${text && html`<span class="dots" aria-hidden="true"><i></i><i></i>
+    <i></i></span>${text}…`}</div>`;
 }

@@ -17,8 +17,11 @@ export function CreateServer({ close }) {
     <${Dialog} title="Create a server" close=${close}>
       <p class="lead">A place for a group: its channels, its people, its rules.</p>
       <${Form} task=${task} label="Create server" shown=${['name']} onSubmit=${task.start}>
-        <${Field} label="Name" required minlength="2" maxlength="100" value=${name} onInput=${setName} error=${task.fields.name} data-first placeholder="The reading circle" />
-        <${Toggle} label="Anybody may find and join it" hint="Otherwise people come by invitation only. You can change this later." checked=${open} onChange=${setOpen} />
+        <${Field} label="Name" required minlength="2" maxlength="100" value=${name} onInput=${setName}
+          error=${task.fields.name} data-first placeholder="The reading circle" />
+        <${Toggle} label="Anybody may find and join it"
+          hint="Otherwise people come by invitation only. You can change this later." checked=${open}
+            onChange=${setOpen} />
       <//>
     <//>`;
 }

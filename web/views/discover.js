@@ -3,10 +3,9 @@ import { api, store } from '../client.js';
 import { BEEP } from '../api/http.js';
 import { go } from '../router.js';
 import { ServerIcon } from '../ui/avatar.js';
-import { useTask, wordsOf } from '../ui/forms.js';
+import { tellRefusal, useTask, wordsOf } from '../ui/forms.js';
 import { html, useEffect, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
-import { tellError } from '../ui/overlay.js';
 import { PlainHead } from './shell.js';
 
 const PAGE = 24;
@@ -28,11 +27,17 @@ export function Discover({ onMenu }) {
   return html`
     <main id="main" class="sheet" tabindex="-1"><${PlainHead} title="Public servers" onMenu=${onMenu} />
       <div class="page wide">
-        <div class="search-field"><${Icon} name="search" size=${18} /><input type="search" aria-label="Search public servers" placeholder="By name or description" value=${text} onInput=${(event) => setText(event.currentTarget.value)} /></div>
+        <div class="search-field"><${Icon} name="search" size=${18} />
+        <input type="search" aria-label="Search public servers" placeholder="By name or description" value=${text}
+          onInput=${(event) => setText(event.currentTarget.value)} /></div>
         ${task.error && html`<p class="refusal" role="alert">${wordsOf(task.error)}</p>`}
-        ${list && !list.length && html`<div class="empty"><${Icon} name="compass" size=${40} /><h2>${text ? 'Nothing is called that' : 'No public servers yet'}</h2><p>${text ? 'Try fewer or other letters.' : 'Create one, and choose that anybody may find it.'}</p></div>`}
-        <div class="cards" aria-busy=${task.busy}>${(list ?? []).map((server) => html`<${ServerCard} key=${server.id} server=${server} />`)}</div>
-        ${more && html`<button type="button" class="button" disabled=${task.busy} onClick=${() => task.start(text.trim(), list.at(-1).id)}>Show more</button>`}
+        ${list && !list.length && html`<div class="empty"><${Icon} name="compass" size=${40} /><h2>
+          ${text ? 'Nothing is called that' : 'No public servers yet'}</h2><p>
+            ${text ? 'Try fewer or other letters.' : 'Create one, and choose that anybody may find it.'}</p></div>`}
+        <div class="cards" aria-busy=${task.busy}>${(list ?? []).map((server) => html`<${ServerCard} key=${server.id}
+          server=${server} />`)}</div>
+        ${more && html`<button type="button" class="button" disabled=${task.busy}
+          onClick=${() => task.start(text.trim(), list.at(-1).id)}>Show more</button>`}
       </div>
     </main>`;
 }
@@ -44,10 +49,13 @@ function ServerCard({ server }) {
       if (!joined) await api.put(`${BEEP}/servers/${server.id}/members/@me`);
       go(`/channels/${server.id}`);
     } catch (error) {
-      tellError(Object.assign(error, { words: wordsOf(error) }));
+      tellRefusal(error);
     }
   };
   const count = server.approximate_member_count;
-  return html`<article class="card server-card"><${ServerIcon} server=${server} size="large" /><h2 class="ellipsis">${server.name}</h2><p>${server.description ?? 'No description yet.'}</p>
-    <footer><small>${count} ${count === 1 ? 'member' : 'members'}</small><button type="button" class="button ${joined ? '' : 'primary'}" onClick=${join}>${joined ? 'Open' : 'Join'}<span class="visually-hidden"> ${server.name}</span></button></footer></article>`;
+  return html`<article class="card server-card"><${ServerIcon} server=${server} size="large" /><h2 class="ellipsis">
+    ${server.name}</h2><p>${server.description ?? 'No description yet.'}</p>
+    <footer><small>${count} ${count === 1 ? 'member' : 'members'}</small>
+    <button type="button" class="button ${joined ? '' : 'primary'}" onClick=${join}>${joined ? 'Open' : 'Join'}
+    <span class="visually-hidden"> ${server.name}</span></button></footer></article>`;
 }

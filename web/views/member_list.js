@@ -1,4 +1,4 @@
-/** Who is here: by the roles that are shown apart, then who is online. Of thousands, those around the view are drawn. */
+/** Who is here: by the roles that are shown apart, then who is online. Of thousands the first are drawn. */
 import { gateway, useStore } from '../client.js';
 import { memberGroups, nameOf } from '../state/select.js';
 import { isMuted } from '../state/permissions.js';
@@ -16,7 +16,8 @@ export function MemberList({ channel, server, close }) {
   const me = useStore((state) => state.me);
   const [shown, setShown] = useState(MOST);
   const groups = useMemo(() => {
-    if (server) return memberGroups({ presences }, server, server.channels[channel.id] ?? server.channels[channel.parent_id]);
+    if (server) return memberGroups({ presences }, server, server.channels[channel.id]
+      ?? server.channels[channel.parent_id]);
     const people = [me, ...channel.recipients].map((user) => ({ user }));
     return [{ key: 'all', label: 'In this group', members: people }];
   }, [server, channel, presences]);
@@ -31,18 +32,25 @@ export function MemberList({ channel, server, close }) {
         ${groups.map((group) => {
           const part = group.members.slice(0, Math.max(0, left));
           left -= part.length;
-          return part.length > 0 && html`<section key=${group.key} aria-label=${group.label}><h3>${group.label} <span>${group.members.length}</span></h3>
-            ${part.map((member) => html`<${Member} key=${member.user.id} member=${member} server=${server} away=${group.key === 'offline'} />`)}</section>`;
+          return part.length > 0 && html`<section key=${group.key} aria-label=${group.label}><h3>${group.label} <span>
+            ${group.members.length}</span></h3>
+            ${part.map((member) => html`<${Member} key=${member.user.id} member=${member} server=${server}
+              away=${group.key === 'offline'} />`)}</section>`;
         })}
-        ${all > shown && html`<button type="button" class="button" onClick=${() => setShown(shown + 5 * MOST)}>Show more</button>`}
+        ${all > shown && html`<button type="button" class="button"
+          onClick=${() => setShown(shown + 5 * MOST)}>Show more</button>`}
       </div>
     <//>`;
 }
 
 function Member({ member, server, away }) {
-  return html`<button type="button" class="member ${away ? 'away' : ''}" onClick=${(event) => openProfile(event.currentTarget, member.user, server)}>
-    <${Avatar} user=${member.user} member=${member} size="small" presence /><span class="ellipsis">${nameOf(member.user, member)}</span>
+  return html`<button type="button" class="member ${away ? 'away' : ''}"
+    onClick=${(event) => openProfile(event.currentTarget, member.user, server)}>
+    <${Avatar} user=${member.user} member=${member} size="small" presence /><span class="ellipsis">
+    ${nameOf(member.user, member)}</span>
     ${member.user.bot && html`<span class="tag">bot</span>`}
-    ${server?.owner_id === member.user.id && html`<span title="Owner"><${Icon} name="crown" size=${14} /><span class="visually-hidden">owner</span></span>`}
-    ${isMuted(member) && html`<span title="Muted"><${Icon} name="mute" size=${14} /><span class="visually-hidden">muted</span></span>`}</button>`;
+    ${server?.owner_id === member.user.id && html`<span title="Owner"><${Icon} name="crown" size=${14} />
+      <span class="visually-hidden">owner</span></span>`}
+    ${isMuted(member) && html`<span title="Muted"><${Icon} name="mute" size=${14} />
+      <span class="visually-hidden">muted</span></span>`}</button>`;
 }

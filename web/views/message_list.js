@@ -51,7 +51,8 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
   const load = (kind, message) => {
     setBusy(kind);
     setFailed(null);
-    return loadPage(channel.id, kind, message).catch((error) => setFailed({ error, again: () => load(kind, message) })).finally(() => setBusy(''));
+    return loadPage(channel.id, kind, message).catch((error) => setFailed({ error, again: () => load(kind, message) }))
+      .finally(() => setBusy(''));
   };
   const toEnd = () => {
     anchor.current = { atEnd: true, id: '', offset: 0 };
@@ -79,7 +80,8 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     const top = box.getBoundingClientRect().top;
     const row = [...list.current.children].find((one) => one.dataset.id && one.getBoundingClientRect().bottom > top);
-    anchor.current = { atEnd: atEnd && live, id: row?.dataset.id ?? '', offset: row ? row.getBoundingClientRect().top - top : 0 };
+    anchor.current = { atEnd: atEnd && live, id: row?.dataset.id ?? '', offset: row ? row.getBoundingClientRect()
+      .top - top : 0 };
     setAway(!anchor.current.atEnd);
   };
   const settle = () => {
@@ -98,13 +100,16 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
     if (box.scrollTop < NEAR_PX) {
       if (first > 0) {
         const top = Math.max(0, first - STEP);
-        setRun({ top: items[top].id, bottom: end - top > ROWS ? items[top + ROWS - 1].id : live ? '' : items[end - 1]?.id ?? '' });
-      } else if (history.hasOlder && items.length && !failed) load('before', items[0].id).then(() => setRun((old) => ({ ...old, top: items[0].id })));
+        setRun({ top: items[top].id, bottom: end - top > ROWS ? items[top + ROWS - 1].id : live ? ''
+          : items[end - 1]?.id ?? '' });
+      } else if (history.hasOlder && items.length && !failed) load('before', items[0].id)
+        .then(() => setRun((old) => ({ ...old, top: items[0].id })));
     }
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX) {
       if (end < items.length) {
         const bottom = Math.min(items.length, end + STEP);
-        setRun({ top: items[Math.max(0, bottom - ROWS)].id, bottom: bottom === items.length && !history.hasNewer ? '' : items[bottom - 1].id });
+        setRun({ top: items[Math.max(0, bottom - ROWS)].id, bottom: bottom === items.length && !history.hasNewer ? ''
+          : items[bottom - 1].id });
       } else if (history.hasNewer && items.length && !failed) load('after', items.at(-1).id);
     }
   };
@@ -132,15 +137,22 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
       <div class="scroller" ref=${scroller} onScroll=${move} tabindex="-1">
         ${history && !history.hasOlder && first === 0 && html`<${Beginning} channel=${channel} server=${server} />`}
         ${(!history || busy === 'before') && !failed && html`<${Skeleton} />`}
-        ${failed && html`<div class="list-error" role="alert"><p>${wordsOf(failed.error)}</p><button type="button" class="button" onClick=${failed.again}>Try again</button></div>`}
-        <div class="message-list" ref=${list} role="feed" aria-busy=${Boolean(busy)} aria-label="Messages in ${channelName(channel)}" onKeyDown=${keys}>
-          ${rows.map((message, index) => html`<${Entry} key=${message.id} message=${message} before=${rows[index - 1] ?? items[first - 1]}
-            marked=${marker === message.id} hidden=${isBlocked({ relationships: blocked }, message.author.id)} last=${index === rows.length - 1}
-            server=${server} channel=${channel} rights=${rights} editing=${editing === message.id} onEdit=${onEdit} onReply=${onReply} />`)}
-          ${live && pending.map((one) => html`<${PendingRow} key=${one.nonce} pending=${one} channel=${channel} server=${server} />`)}
+        ${failed && html`<div class="list-error" role="alert"><p>${wordsOf(failed.error)}</p>
+          <button type="button" class="button" onClick=${failed.again}>Try again</button></div>`}
+        <div class="message-list" ref=${list} role="feed" aria-busy=${Boolean(busy)}
+          aria-label="Messages in ${channelName(channel)}" onKeyDown=${keys}>
+          ${rows.map((message, index) => html`<${Entry} key=${message.id} message=${message}
+            before=${rows[index - 1] ?? items[first - 1]}
+            marked=${marker === message.id} hidden=${isBlocked({ relationships: blocked }, message.author.id)}
+              last=${index === rows.length - 1}
+            server=${server} channel=${channel} rights=${rights} editing=${editing === message.id} onEdit=${onEdit}
+              onReply=${onReply} />`)}
+          ${live && pending.map((one) => html`<${PendingRow} key=${one.nonce} pending=${one} channel=${channel}
+            server=${server} />`)}
         </div>
       </div>
-      ${(away || !live) && items.length > 0 && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="chevron" size=${16} />${history.hasNewer ? 'Back to the present' : 'To the newest'}</button>`}
+      ${(away || !live) && items.length > 0 && html`<button type="button" class="to-end" onClick=${toEnd}>
+        <${Icon} name="chevron" size=${16} />${history.hasNewer ? 'Back to the present' : 'To the newest'}</button>`}
     </div>`;
 }
 
@@ -168,7 +180,9 @@ function Entry({ message, before, marked, hidden, last, ...rest }) {
     newDay && html`<div class="day" key="day" role="separator"><span>${dayName(message.timestamp)}</span></div>`,
     marked && html`<div class="new-line" key="new" role="separator"><span>New</span></div>`,
     hidden && !open
-      ? html`<div class="blocked-row" key="row" data-id=${message.id}><button type="button" class="link" onClick=${() => setOpen(true)}>A message of somebody you blocked</button></div>`
+      ? html`<div class="blocked-row" key="row" data-id=${message.id}>
+        <button type="button" class="link" onClick=${() => setOpen(true)}>A message of somebody you blocked</button>
+        </div>`
       : html`<${MessageRow} key="row" message=${message} joins=${joins} last=${last} ...${rest} />`,
   ];
 }
@@ -177,14 +191,20 @@ function Beginning({ channel, server }) {
   if (!server) {
     const other = channel.recipients[0];
     return html`<div class="beginning">${channel.type === DM && other && html`<${Avatar} user=${other} size="huge" />`}
-      <h2>${channelName(channel)}</h2><p>${channel.type === DM ? `This is where your conversation with ${nameOf(other)} begins.` : 'This is where your group begins.'} Only who is in it can read it.</p></div>`;
+      <h2>${channelName(channel)}</h2><p>${channel.type === DM
+        ? `This is where your conversation with ${nameOf(other)} begins.`
+          : 'This is where your group begins.'} Only who is in it can read it.</p></div>`;
   }
   return html`<div class="beginning"><${ServerIcon} server=${server} size="huge" />
     <h2>${channel.type === THREAD ? channel.name : `#${channel.name}`}</h2>
-    <p>This is the beginning of ${channel.type === THREAD ? 'this thread' : `#${channel.name} in ${server.name}`}. ${channel.topic ?? 'Say what it is for, and who should come by.'}</p></div>`;
+    <p>This is the beginning of ${channel.type === THREAD ? 'this thread'
+      : `#${channel.name} in ${server.name}`}. ${channel.topic ?? 'Say what it is for, and who should come by.'}</p>
+        </div>`;
 }
 
 function Skeleton() {
-  return html`<div class="skeleton" role="status" aria-label="Loading messages">${[70, 45, 85, 30, 60].map((width) => html`
-    <div key=${width} class="skeleton-row"><span class="skeleton-face"></span><span class="skeleton-lines"><i class="w20"></i><i class=${`w${width}`}></i></span></div>`)}</div>`;
+  return html`<div class="skeleton" role="status" aria-label="Loading messages">
+    ${[70, 45, 85, 30, 60].map((width) => html`
+    <div key=${width} class="skeleton-row"><span class="skeleton-face"></span><span class="skeleton-lines">
+    <i class="w20"></i><i class=${`w${width}`}></i></span></div>`)}</div>`;
 }

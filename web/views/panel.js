@@ -14,6 +14,7 @@ export function Panel({ title, count, close, children }) {
   };
   return html`<aside class="panel" ref=${element} aria-label=${title} tabindex="-1" onKeyDown=${keys}>
     <header class="panel-head"><h2>${title}${count !== undefined && html` <span>${count}</span>`}</h2>
-      <button type="button" class="icon-button" aria-label="Close ${title}" onClick=${close}><${Icon} name="close" size=${18} /></button></header>
+      <button type="button" class="icon-button" aria-label="Close ${title}" onClick=${close}>
+      <${Icon} name="close" size=${18} /></button></header>
     <div class="panel-body">${children}</div></aside>`;
 }

@@ -11,20 +11,26 @@ import { unreadPrivates } from './shell.js';
 
 export function Rail({ route }) {
   const servers = useStore(sortedServers);
-  const calls = useStore((state) => unreadPrivates(state) + relations(state, RELATION.INCOMING).length + Object.keys(state.invitations).length);
+  const calls = useStore((state) => unreadPrivates(state) + relations(state, RELATION.INCOMING)
+    .length + Object.keys(state.invitations).length);
   const home = route.view !== 'channel' ? route.view !== 'discover' : route.server === '@me';
   const badge = calls ? `, ${calls} new` : '';
   return html`
     <nav class="rail" aria-label="Servers" onKeyDown=${(event) => moveFocus(event, event.currentTarget, 'a, button')}>
-      <a class="rail-item" href="/friends" aria-current=${home ? 'page' : undefined} aria-label=${`Messages and friends${badge}`} title="Messages and friends" onClick=${follow}>
-        <span class="avatar square medium plain"><${Icon} name="message" /></span>${calls > 0 && html`<span class="badge" aria-hidden="true">${calls}</span>`}</a>
+      <a class="rail-item" href="/friends" aria-current=${home ? 'page' : undefined}
+        aria-label=${`Messages and friends${badge}`} title="Messages and friends" onClick=${follow}>
+        <span class="avatar square medium plain"><${Icon} name="message" /></span>
+        ${calls > 0 && html`<span class="badge" aria-hidden="true">${calls}</span>`}</a>
       <hr />
       <div class="rail-servers">
-        ${servers.map((server) => html`<${RailServer} key=${server.id} server=${server} here=${route.server === server.id} />`)}
+        ${servers.map((server) => html`<${RailServer} key=${server.id} server=${server}
+          here=${route.server === server.id} />`)}
       </div>
-      <button type="button" class="rail-item" aria-label="Create a server" title="Create a server" onClick=${() => openDialog(CreateServer)}>
+      <button type="button" class="rail-item" aria-label="Create a server" title="Create a server"
+        onClick=${() => openDialog(CreateServer)}>
         <span class="avatar square medium plain"><${Icon} name="plus" /></span></button>
-      <a class="rail-item" href="/discover" aria-label="Find public servers" title="Find public servers" aria-current=${route.view === 'discover' ? 'page' : undefined} onClick=${follow}>
+      <a class="rail-item" href="/discover" aria-label="Find public servers" title="Find public servers"
+        aria-current=${route.view === 'discover' ? 'page' : undefined} onClick=${follow}>
         <span class="avatar square medium plain"><${Icon} name="compass" /></span></a>
     </nav>`;
 }
@@ -41,7 +47,8 @@ function RailServer({ server, here }) {
   const target = visited.get(server.id) ?? (first ? `/channels/${server.id}/${first.id}` : `/channels/${server.id}`);
   const state = mentions ? `, ${mentions} mentions` : unread ? ', unread messages' : '';
   return html`
-    <a class="rail-item ${unread ? 'unread' : ''}" href=${target} aria-current=${here ? 'page' : undefined} aria-label=${server.name + state} title=${server.name} onClick=${follow}>
+    <a class="rail-item ${unread ? 'unread' : ''}" href=${target} aria-current=${here ? 'page' : undefined}
+      aria-label=${server.name + state} title=${server.name} onClick=${follow}>
       <${ServerIcon} server=${server} />
       ${mentions > 0 && html`<span class="badge" aria-hidden="true">${mentions}</span>`}
     </a>`;

@@ -44,7 +44,8 @@ export function Shell({ route }) {
         <${Rail} route=${route} />
         <${Sidebar} route=${route} />
       </div>
-      <button type="button" class="scrim" aria-label="Close the menu" tabindex="-1" onClick=${() => setDrawer(false)}></button>
+      <button type="button" class="scrim" aria-label="Close the menu" tabindex="-1" onClick=${() => setDrawer(false)}>
+      </button>
       <${Main} route=${route} onMenu=${() => setDrawer(true)} />
       <${Announcer} />
     </div>`;
@@ -53,21 +54,30 @@ export function Shell({ route }) {
 function Main({ route, onMenu }) {
   const known = useStore((state) => Boolean(findChannel(state, route.channel ?? '')));
   const server = useStore((state) => state.servers[route.server ?? '']);
-  if (route.view === 'friends' || route.view === 'home') return html`<${Lazy} load=${friends} name="Friends" onMenu=${onMenu} />`;
+  if (route.view === 'friends' || route.view === 'home') return html`<${Lazy} load=${friends} name="Friends"
+    onMenu=${onMenu} />`;
   if (route.view === 'discover') return html`<${Lazy} load=${discover} name="Discover" onMenu=${onMenu} />`;
-  if (route.view === 'settings') return html`<${Lazy} load=${account} name="AccountSettings" section=${route.section} onMenu=${onMenu} />`;
-  if (route.view === 'invite') return html`<${Lazy} load=${invite} name="InvitePage" code=${route.code} onMenu=${onMenu} />`;
-  if (known) return html`<${Channel} key=${route.channel} id=${route.channel} message=${route.message} onMenu=${onMenu} />`;
+  if (route.view === 'settings') return html`<${Lazy} load=${account} name="AccountSettings" section=${route.section}
+    onMenu=${onMenu} />`;
+  if (route.view === 'invite') return html`<${Lazy} load=${invite} name="InvitePage" code=${route.code}
+    onMenu=${onMenu} />`;
+  if (known) return html`<${Channel} key=${route.channel} id=${route.channel} message=${route.message}
+    onMenu=${onMenu} />`;
   const text = route.channel && (server || route.server === '@me')
     ? ['This channel is not here', 'It was deleted, or you may not see it.']
-    : server ? ['No channel to show', 'Nothing in this server is open to you yet. Somebody who manages roles can change that.'] : ['This server is not here', 'It was deleted, or you are not one of its members.'];
+    : server ? ['No channel to show',
+      'Nothing in this server is open to you yet. Somebody who manages roles can change that.']
+        : ['This server is not here', 'It was deleted, or you are not one of its members.'];
   return html`<main id="main" class="sheet" tabindex="-1"><${PlainHead} onMenu=${onMenu} title="" />
-    <div class="empty"><h2>${text[0]}</h2><p>${text[1]}</p><button type="button" class="button" onClick=${() => go('/friends')}>Go to your messages</button></div></main>`;
+    <div class="empty"><h2>${text[0]}</h2><p>${text[1]}</p>
+    <button type="button" class="button" onClick=${() => go('/friends')}>Go to your messages</button></div></main>`;
 }
 
 export function PlainHead({ title, onMenu, children }) {
   return html`<header class="head">
-    <button type="button" class="icon-button menu-button" aria-label="Open the menu" onClick=${onMenu}><svg class="icon" width="20" height="20" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" aria-hidden="true"><path d="M4 7h16M4 12h16M4 17h16" /></svg></button>
+    <button type="button" class="icon-button menu-button" aria-label="Open the menu" onClick=${onMenu}>
+    <svg class="icon" width="20" height="20" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7"
+      stroke-linecap="round" aria-hidden="true"><path d="M4 7h16M4 12h16M4 17h16" /></svg></button>
     <h1>${title}</h1>${children}</header>`;
 }
 
@@ -88,9 +98,12 @@ function Connection() {
   if (!shown || connection === 'online') return html`<div role="status" class="connection-place"></div>`;
   const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   const text = !navigator.onLine ? 'You are offline. What you send waits here.'
-    : connection === 'waiting' ? `Not connected. Trying again ${seconds > 1 ? `in ${seconds} s` : 'now'}.` : 'Connecting…';
-  return html`<div role="status" class="connection-place"><div class="connection"><span class="pulse" aria-hidden="true"></span>${text}
-    ${connection === 'waiting' && html`<button type="button" class="link" onClick=${() => gateway.retryNow()}>Try now</button>`}</div></div>`;
+    : connection === 'waiting' ? `Not connected. Trying again ${seconds > 1 ? `in ${seconds} s` : 'now'}.`
+      : 'Connecting…';
+  return html`<div role="status" class="connection-place"><div class="connection">
+    <span class="pulse" aria-hidden="true"></span>${text}
+    ${connection === 'waiting' && html`<button type="button" class="link"
+      onClick=${() => gateway.retryNow()}>Try now</button>`}</div></div>`;
 }
 
 /** Reads out what others write in the channel that is open. */

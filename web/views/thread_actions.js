@@ -21,7 +21,8 @@ export function StartThread({ close, message, channel }) {
   return html`<${Dialog} title="Start a thread" close=${close}>
     <p class="lead">A side conversation that everybody in #${channel.name} can follow.</p>
     <${Form} task=${task} label="Start" shown=${['name']} onSubmit=${task.start}>
-      <${Field} label="Name" required maxlength="100" value=${name} onInput=${setName} error=${task.fields.name} data-first />
+      <${Field} label="Name" required maxlength="100" value=${name} onInput=${setName} error=${task.fields.name}
+        data-first />
     <//><//>`;
 }
 
@@ -31,8 +32,10 @@ export function Rename({ close, channel, title }) {
     await api.patch(`/channels/${channel.id}`, { name });
     close();
   });
-  return html`<${Dialog} title=${title} close=${close}><${Form} task=${task} label="Save" shown=${['name']} onSubmit=${task.start}>
-    <${Field} label="Name" required maxlength="100" value=${name} onInput=${setName} error=${task.fields.name} data-first /><//><//>`;
+  return html`<${Dialog} title=${title} close=${close}>
+    <${Form} task=${task} label="Save" shown=${['name']} onSubmit=${task.start}>
+    <${Field} label="Name" required maxlength="100" value=${name} onInput=${setName} error=${task.fields.name}
+      data-first /><//><//>`;
 }
 
 export function threadItems(thread, rights) {
@@ -41,12 +44,16 @@ export function threadItems(thread, rights) {
   const state = thread.thread_metadata ?? {};
   const change = (values) => api.patch(`/channels/${thread.id}`, values).catch(tellError);
   return [
-    { label: thread.member ? 'Stop following' : 'Follow', icon: 'thread', run: () => api[thread.member ? 'delete' : 'put'](`/channels/${thread.id}/thread-members/@me`).catch(tellError) },
-    (mine || manages) && { label: 'Rename', icon: 'edit', run: () => openDialog(Rename, { channel: thread, title: 'Rename the thread' }) },
-    (mine || manages) && { label: state.archived ? 'Open again' : 'Close thread', icon: 'folder', run: () => change({ archived: !state.archived }) },
+    { label: thread.member ? 'Stop following' : 'Follow', icon: 'thread', run: () => api[thread.member ? 'delete'
+      : 'put'](`/channels/${thread.id}/thread-members/@me`).catch(tellError) },
+    (mine || manages) && { label: 'Rename', icon: 'edit', run: () => openDialog(Rename, { channel: thread,
+      title: 'Rename the thread' }) },
+    (mine || manages) && { label: state.archived ? 'Open again' : 'Close thread', icon: 'folder',
+      run: () => change({ archived: !state.archived }) },
     manages && { label: state.locked ? 'Unlock' : 'Lock', icon: 'lock', run: () => change({ locked: !state.locked }) },
     manages && { label: 'Delete thread', icon: 'trash', danger: true, run: () => openDialog(ConfirmDialog, {
-      title: `Delete ${thread.name}?`, text: 'The thread and everything in it goes.', label: 'Delete', run: async () => {
+      title: `Delete ${thread.name}?`, text: 'The thread and everything in it goes.', label: 'Delete',
+        run: async () => {
         await api.delete(`/channels/${thread.id}`);
         go(`/channels/${thread.guild_id}/${thread.parent_id}`);
       },
@@ -59,12 +66,15 @@ export function privateItems(channel) {
     await api.delete(`/channels/${channel.id}`);
     go('/friends');
   };
-  if (channel.type === DM) return [{ label: 'Close conversation', icon: 'close', run: () => closeIt().catch(tellError) }];
+  if (channel.type === DM) return [{ label: 'Close conversation', icon: 'close', run: () => closeIt()
+    .catch(tellError) }];
   return [
-    channel.type === GROUP && { label: 'Add people', icon: 'plus', run: () => openDialog(NewGroup, { group: channel }) },
+    channel.type === GROUP && { label: 'Add people', icon: 'plus', run: () => openDialog(NewGroup,
+      { group: channel }) },
     { label: 'Rename', icon: 'edit', run: () => openDialog(Rename, { channel, title: 'Rename the group' }) },
     { label: 'Leave group', icon: 'door', danger: true, run: () => openDialog(ConfirmDialog, {
-      title: 'Leave this group?', text: 'Somebody in it has to add you again if you want to come back.', label: 'Leave', run: closeIt,
+      title: 'Leave this group?', text: 'Somebody in it has to add you again if you want to come back.',
+        label: 'Leave', run: closeIt,
     }) },
   ].filter(Boolean);
 }

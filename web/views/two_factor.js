@@ -12,13 +12,17 @@ export function TwoFactor() {
   const enabled = useStore((state) => state.me.mfa_enabled);
   const [codes, setCodes] = useState(null);
   return html`<section class="block"><h2>Two-factor authentication</h2>
-    ${codes ? html`<${RecoveryCodes} codes=${codes} done=${() => setCodes(null)} />` : enabled ? html`<${On} setCodes=${setCodes} />` : html`<${Off} setCodes=${setCodes} />`}</section>`;
+    ${codes ? html`<${RecoveryCodes} codes=${codes} done=${() => setCodes(null)} />` : enabled ? html`<${On}
+      setCodes=${setCodes} />` : html`<${Off} setCodes=${setCodes} />`}</section>`;
 }
 
 function RecoveryCodes({ codes, done }) {
-  return html`<p class="lead">Keep these codes where you find them without your phone. Each works once, and they are not shown again.</p>
+  return html`<p
+    class="lead">Keep these codes where you find them without your phone. Each works once, and they are not shown again.</p>
     <ul class="codes">${codes.map((code) => html`<li key=${code}><code>${code}</code></li>`)}</ul>
-    <p class="row"><button type="button" class="button" onClick=${() => navigator.clipboard.writeText(codes.join('\n'))}>Copy</button><button type="button" class="button primary" onClick=${done}>I kept them</button></p>`;
+    <p class="row"><button type="button" class="button"
+      onClick=${() => navigator.clipboard.writeText(codes.join('\n'))}>Copy</button>
+      <button type="button" class="button primary" onClick=${done}>I kept them</button></p>`;
 }
 
 function Off({ setCodes }) {
@@ -33,11 +37,17 @@ function Off({ setCodes }) {
   });
   if (!begun) {
     return html`<p class="lead">Besides your password, signing in then asks for a code of an app on your phone.</p>
-      <${Form} task=${begin} label="Set it up" shown=${['password']} onSubmit=${begin.start}><${Field} label="Password" type="password" autocomplete="current-password" required value=${password} onInput=${setPassword} error=${begin.fields.password} /><//>`;
+      <${Form} task=${begin} label="Set it up" shown=${['password']} onSubmit=${begin.start}>
+      <${Field} label="Password" type="password" autocomplete="current-password" required value=${password}
+        onInput=${setPassword} error=${begin.fields.password} /><//>`;
   }
-  return html`<p class="lead">Read this with your app, or type the secret into it. Then enter the code that it shows.</p>
-    <div class="totp"><${Code} text=${begun.uri} /><div><p class="fine">Secret</p><code class="secret">${begun.secret.match(/.{1,4}/g).join(' ')}</code></div></div>
-    <${Form} task=${confirm} label="Turn it on" shown=${['code']} onSubmit=${confirm.start}><${Field} label="Code" inputmode="numeric" autocomplete="one-time-code" required maxlength="8" value=${code} onInput=${setCode} error=${confirm.fields.code} /><//>`;
+  return html`<p
+    class="lead">Read this with your app, or type the secret into it. Then enter the code that it shows.</p>
+    <div class="totp"><${Code} text=${begun.uri} /><div><p class="fine">Secret</p><code class="secret">
+    ${begun.secret.match(/.{1,4}/g).join(' ')}</code></div></div>
+    <${Form} task=${confirm} label="Turn it on" shown=${['code']} onSubmit=${confirm.start}>
+    <${Field} label="Code" inputmode="numeric" autocomplete="one-time-code" required maxlength="8" value=${code}
+      onInput=${setCode} error=${confirm.fields.code} /><//>`;
 }
 
 function Code({ text }) {
@@ -55,8 +65,12 @@ function On({ setCodes }) {
   });
   const renew = useTask(async () => setCodes((await api.post(`${BEEP}/account/recovery-codes`, form)).recovery_codes));
   return html`<p class="lead">It is on: signing in asks for a code. To change it, prove that you are you.</p>
-    <${Form} task=${off.error ? off : renew.error ? renew : off} label="Turn it off" danger shown=${Object.keys(form)} onSubmit=${() => { renew.reset(); off.start(); }}
-      secondary=${html`<button type="button" class="button" disabled=${renew.busy} onClick=${() => { off.reset(); renew.start(); }}>New recovery codes</button>`}>
-      <${Field} label="Password" type="password" autocomplete="current-password" required value=${form.password} onInput=${set('password')} error=${off.fields.password ?? renew.fields.password} />
-      <${Field} label="Code of your app, or a recovery code" autocomplete="one-time-code" required value=${form.code} onInput=${set('code')} error=${off.fields.code ?? renew.fields.code} /><//>`;
+    <${Form} task=${off.error ? off : renew.error ? renew : off} label="Turn it off" danger shown=${Object.keys(form)}
+      onSubmit=${() => { renew.reset(); off.start(); }}
+      secondary=${html`<button type="button" class="button" disabled=${renew.busy} onClick=${() => { off.reset();
+      renew.start(); }}>New recovery codes</button>`}>
+      <${Field} label="Password" type="password" autocomplete="current-password" required value=${form.password}
+        onInput=${set('password')} error=${off.fields.password ?? renew.fields.password} />
+      <${Field} label="Code of your app, or a recovery code" autocomplete="one-time-code" required value=${form.code}
+        onInput=${set('code')} error=${off.fields.code ?? renew.fields.code} /><//>`;
 }

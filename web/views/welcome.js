@@ -12,7 +12,8 @@ function Page({ title, lead, children }) {
   return html`
     <main class="welcome">
       <div class="welcome-card">
-        <a class="brand" href="/" onClick=${follow}><img src="/web/icon.svg" alt="" width="40" height="40" /><span>Beep</span></a>
+        <a class="brand" href="/" onClick=${follow}><img src="/web/icon.svg" alt="" width="40" height="40" />
+        <span>Beep</span></a>
         <h1>${title}</h1>
         ${lead && html`<p class="lead">${lead}</p>`}
         ${children}
@@ -32,7 +33,8 @@ export function Welcome({ route }) {
   }, [invited]);
   return html`
     <${Page} title=${invited ? 'You are invited' : 'Talk with your people, on your own server'}
-      lead=${invited ? 'Sign in, or make an account, and you will see who invites you.' : 'Channels, friends and files, in one calm place that belongs to you.'}>
+      lead=${invited ? 'Sign in, or make an account, and you will see who invites you.'
+        : 'Channels, friends and files, in one calm place that belongs to you.'}>
       <${Form} task=${task} label="Sign in" onSubmit=${task.start}
         secondary=${html`<a class="button" href="/sign-up" onClick=${follow}>Create an account</a>`}>
         <${Toggle} label="Keep me signed in on this device" hint="Leave this off where others use the same browser."
@@ -51,11 +53,15 @@ export function SignUp() {
     <${Page} title="Create an account" lead="An address to confirm, a name that others see, and a password.">
       <${Form} task=${task} label="Create account" shown=${Object.keys(form)} onSubmit=${task.start}
         secondary=${html`<a class="button" href="/" onClick=${follow}>I have one</a>`}>
-        <${Field} label="E-mail address" type="email" autocomplete="email" required value=${form.email} onInput=${set('email')} error=${task.fields.email} />
-        <${Field} label="Username" autocomplete="username" required minlength="2" maxlength="32" value=${form.username} onInput=${set('username')}
+        <${Field} label="E-mail address" type="email" autocomplete="email" required value=${form.email}
+          onInput=${set('email')} error=${task.fields.email} />
+        <${Field} label="Username" autocomplete="username" required minlength="2" maxlength="32" value=${form.username}
+          onInput=${set('username')}
           hint="Small letters, digits, dots and underscores. You can change it later." error=${task.fields.username} />
-        <${Field} label="Password" type="password" autocomplete="new-password" required minlength="8" value=${form.password} onInput=${set('password')}
-          hint="At least 8 characters. A few words in a row are easy to keep and hard to guess." error=${task.fields.password} />
+        <${Field} label="Password" type="password" autocomplete="new-password" required minlength="8"
+          value=${form.password} onInput=${set('password')}
+          hint="At least 8 characters. A few words in a row are easy to keep and hard to guess."
+            error=${task.fields.password} />
       <//>
     <//>`;
 }
@@ -66,11 +72,14 @@ function LookIntoMail({ email }) {
   const local = LOOPBACK.has(location.hostname);
   return html`
     <${Page} title="Look into your mailbox">
-      <p>We sent a link to <strong>${email}</strong>. Open it to confirm that the address is yours; then you can sign in.</p>
+      <p>We sent a link to <strong>${email}
+      </strong>. Open it to confirm that the address is yours; then you can sign in.</p>
       ${local && html`<p class="callout">This Beep runs on your machine and sends no real mail.
-        <a href="/mail?to=${encodeURIComponent(email)}" target="_blank" rel="noopener">Open the local mailbox</a> and follow the link there.</p>`}
+        <a href="/mail?to=${encodeURIComponent(email)}" target="_blank"
+          rel="noopener">Open the local mailbox</a> and follow the link there.</p>`}
       <${Form} task=${signIn} label="I confirmed it: sign in" onSubmit=${signIn.start}
-        secondary=${html`<button class="button" type="button" disabled=${again.busy || again.done} onClick=${again.start}>${again.done ? 'Sent again' : 'Send it again'}</button>`} />
+        secondary=${html`<button class="button" type="button" disabled=${again.busy || again.done}
+          onClick=${again.start}>${again.done ? 'Sent again' : 'Send it again'}</button>`} />
       ${again.error && html`<p class="refusal" role="alert">${again.error.message}</p>`}
     <//>`;
 }
@@ -85,7 +94,8 @@ export function Callback({ onDone }) {
   }, []);
   if (!error) return html`<${Page} title="Signing you in…" />`;
   return html`<${Page} title="That did not work"><p class="refusal" role="alert">${error}</p>
-    <p><a class="button primary" href="/" onClick=${(event) => { event.preventDefault(); go('/', { replace: true }); }}>Back to the start</a></p><//>`;
+    <p><a class="button primary" href="/" onClick=${(event) => { event.preventDefault();
+    go('/', { replace: true }); }}>Back to the start</a></p><//>`;
 }
 
 export function ResetPassword() {
@@ -93,11 +103,16 @@ export function ResetPassword() {
   const ask = useTask(() => api.post(`${BEEP}/account/password/forgot`, { email }, { open: true }));
   const back = html`<a class="button" href="/" onClick=${follow}>Back to sign-in</a>`;
   if (ask.done) {
-    return html`<${Page} title="Look into your mailbox" lead="If an account has this address, a link to a new password is on its way.">
-      ${LOOPBACK.has(location.hostname) && html`<p class="callout">This Beep runs on your machine: <a href="/mail?to=${encodeURIComponent(email)}" target="_blank" rel="noopener">open the local mailbox</a>.</p>`}${back}<//>`;
+    return html`<${Page} title="Look into your mailbox"
+      lead="If an account has this address, a link to a new password is on its way.">
+      ${LOOPBACK.has(location.hostname) && html`<p class="callout">This Beep runs on your machine: <a
+        href="/mail?to=${encodeURIComponent(email)}" target="_blank"
+          rel="noopener">open the local mailbox</a>.</p>`}${back}<//>`;
   }
-  return html`<${Page} title="Forgot your password?" lead="Tell us your address, and we send you a link to choose a new one.">
+  return html`<${Page} title="Forgot your password?"
+    lead="Tell us your address, and we send you a link to choose a new one.">
     <${Form} task=${ask} label="Send the link" shown=${['email']} onSubmit=${ask.start} secondary=${back}>
-      <${Field} label="E-mail address" type="email" autocomplete="email" required value=${email} onInput=${setEmail} error=${ask.fields.email} />
+      <${Field} label="E-mail address" type="email" autocomplete="email" required value=${email} onInput=${setEmail}
+        error=${ask.fields.email} />
     <//><//>`;
 }

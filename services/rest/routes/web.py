@@ -25,7 +25,7 @@ PAGES: Final = [
     "/settings",
     "/settings/{section:str}",
 ]
-# Asked for again each time, and answered 304 with nothing as long as it is the same: a new Beep is a new client at once.
+# Asked for again each time, and answered 304 as long as it is the same: a new Beep is a new client at once.
 _CACHE: Final = "no-cache"
 
 
