@@ -1,8 +1,8 @@
 """The Litestar application: every route, and what surrounds each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.datastructures import State
@@ -75,9 +75,15 @@ UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *web.ROUTES]
 
 DISCORD_PREFIX: Final = "/api/v10"
 BEEP_PREFIX: Final = "/api/beep/v1"
+DESCRIBED: Final[Mapping[str, Sequence[HTTPRouteHandler]]] = {DISCORD_PREFIX: DISCORD, BEEP_PREFIX: BEEP, "": FILES}
+"""What the OpenAPI document describes, by its prefix."""
 
 
 def create_app(edge: Edge, admission: Admission) -> Litestar:
+    async def admit(request: Any) -> None:  # An ApiRequest, says `request_class`.
+        await admission.admit(request)
+        request.check_headers()
+
     return Litestar(
         [
             Router(DISCORD_PREFIX, route_handlers=DISCORD),
@@ -86,7 +92,7 @@ def create_app(edge: Edge, admission: Admission) -> Litestar:
             *UNVERSIONED,
         ],
         request_class=ApiRequest,
-        before_request=admission.admit,
+        before_request=admit,
         exception_handlers=handlers(admission),
         request_max_body_size=limits.REQUEST_BODY_BYTES,
         state=State({EDGE: edge}),
@@ -105,4 +111,4 @@ async def get_openapi() -> Response[bytes]:
 
 @cache
 def _document() -> bytes:
-    return openapi.document({DISCORD_PREFIX: DISCORD, BEEP_PREFIX: BEEP, "": FILES})
+    return openapi.document(DESCRIBED)

@@ -62,7 +62,10 @@ class _StoredEmbed(Embed, tag_field="type", tag="rich"):
     """What a client says is its type counts for nothing: only Beep makes other kinds."""
 
 
-Embeds = Annotated[list[Embed], Meta(max_length=limits.MESSAGE_EMBEDS)]
+Embeds = Annotated[
+    list[Embed],
+    Meta(max_length=limits.MESSAGE_EMBEDS, description=f"Of {limits.EMBEDS_CHARACTERS} characters at most, in all."),
+]
 
 
 def encode_embeds(embeds: Sequence[Embed] | None, files: Mapping[str, str] = NO_FILES) -> bytes:

@@ -32,6 +32,7 @@ AutoArchive = Annotated[int, Meta(ge=0, le=limits.AUTO_ARCHIVE_MINUTES)]
 WebhookName = Annotated[str, Meta(min_length=1, max_length=limits.WEBHOOK_NAME)]
 Username = Annotated[str, Meta(min_length=1, max_length=limits.USERNAME)]
 Nickname = Annotated[str, Meta(max_length=limits.NICKNAME)]
+Email = Annotated[str, Meta(min_length=3, max_length=limits.EMAIL, extra_json_schema={"format": "email"})]
 
 # What stands in a URL is checked by Litestar, which reads the limits from its own markers.
 PathId = Annotated[int, PathParameter(ge=0, le=MAX_SNOWFLAKE, format=DIGITS)]

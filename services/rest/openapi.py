@@ -5,6 +5,7 @@ Litestar's own generator does not know msgspec's constraints on parameters, nor 
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import UnionType
@@ -25,6 +26,12 @@ from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY
 
 API_VERSION: Final = "10"
 
+_INTRODUCTION: Final = (
+    "Discord's v10 REST API, and under /api/beep/v1 what only Beep has. What is under /api/v10 is at /api/v9 and /api "
+    'as well. In JSON a number, a boolean or null may be a string: `"1"`, `"true"`, `"null"`; members that are '
+    f"not known here are ignored. JSON has at most {limits.REQUEST_BODY_BYTES} bytes and {limits.JSON_DEPTH} levels, "
+    "and no NUL in any string."
+)
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+):\w+\}")
 _SECURITY_SCHEMES: Final = {
@@ -33,8 +40,19 @@ _SECURITY_SCHEMES: Final = {
 }
 _LIMITS: Final = ("ge", "le", "min_length", "max_length", "pattern")
 _HEADERS: Final = [
-    {"name": AUDIT_LOG_REASON, "in": "header", "schema": {"type": "string", "maxLength": limits.AUDIT_REASON * 12}},
-    {"name": IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY}},
+    {
+        "name": AUDIT_LOG_REASON,
+        "in": "header",
+        "description": f"For the audit log: at most {limits.AUDIT_REASON} characters, as percent-encoded UTF-8.",
+        # Of UTF-8 a character is up to four bytes.
+        "schema": {"type": "string", "pattern": rf"^(?:(?:%[0-9A-Fa-f]{{2}}){{1,4}}|.){{0,{limits.AUDIT_REASON}}}$"},
+    },
+    {
+        "name": IDEMPOTENCY_KEY,
+        "in": "header",
+        "description": "What makes something makes it once for all requests with the same key, and answers the same.",
+        "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY},
+    },
 ]
 # Of what serves files.
 _CONDITIONS: Final = [
@@ -129,6 +147,11 @@ class _Operation:
             success["content"] = {"application/json": {"schema": schema}}
         responses = {str(self.status): success}
         errors: Sequence[int] = _OPEN_ERRORS if self.is_open else _ERRORS
+        if self.is_open and self.in_path:
+            # The path itself has the right: to a file, or to a webhook.
+            errors = (*errors, 404) if self.is_file else (*errors, 401, 404)
+        if self.body is not None:
+            errors = (*errors, 408, 415)
         if self.is_file:
             success["content"] = _FILE
             responses |= {
@@ -136,8 +159,7 @@ class _Operation:
                 "304": {"description": HTTPStatus(304).phrase},
                 "416": {"description": HTTPStatus(416).phrase},
             }
-            errors = (*errors, 404)
-        for status in errors:
+        for status in sorted(errors):
             name = "RateLimitedObject" if status == HTTPStatus.TOO_MANY_REQUESTS else "ErrorObject"
             content = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=name)}}}
             responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
@@ -146,14 +168,14 @@ class _Operation:
 
 def _form(payload: Any) -> dict[str, Any]:
     """A body with files (RFC 7578), https://docs.discord.com/developers/reference#uploading-files"""
-    size = limits.UPLOAD_FILE_BYTES >> 20
-    file = {"contentMediaType": "application/octet-stream", "description": f"A file of at most {size} MiB."}
+    size = f"A file of at most {limits.UPLOAD_FILE_BYTES} bytes."
+    file = {"contentMediaType": "application/octet-stream", "description": size}
     return {
         "type": "object",
         "properties": {PAYLOAD: payload},
         "patternProperties": {r"^files\[\d+\]$": file},
         "description": f"Any part with a filename is a file; at most {limits.ATTACHMENTS_PER_MESSAGE} of them, and "
-        f"{limits.UPLOAD_REQUEST_BYTES >> 20} MiB in all.",
+        f"{limits.UPLOAD_REQUEST_BYTES} bytes in all.",
     }
 
 
@@ -190,8 +212,14 @@ def document(routes: Mapping[str, Iterable[HTTPRouteHandler]]) -> bytes:
     )
     schemas = {id(kind): schema for kind, schema in zip(kinds, rendered, strict=False)}
     paths: dict[str, dict[str, Any]] = {}
+    ids: Counter[str] = Counter()
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = operation.render(schemas)
+        shown = operation.render(schemas)
+        ids[operation.id] += 1
+        # A handler at several paths is as many operations.
+        if ids[operation.id] > 1:
+            shown["operationId"] += f"_{ids[operation.id]}"
+        paths.setdefault(operation.path, {})[operation.method] = shown
     return msgspec.json.encode(
         _digits_as_strings(
             {
@@ -199,8 +227,7 @@ def document(routes: Mapping[str, Iterable[HTTPRouteHandler]]) -> bytes:
                 "info": {
                     "title": "Beep",
                     "version": API_VERSION,
-                    "description": "Discord's v10 REST API, and under /api/beep/v1 what only Beep has. What is under "
-                    "/api/v10 is at /api/v9 and /api as well.",
+                    "description": _INTRODUCTION,
                 },
                 "paths": paths,
                 "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},

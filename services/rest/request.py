@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CALLER: Final = "beep.caller"
 EDGE: Final = "edge"
+_READS: Final = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class ApiRequest(Request[None, None, State]):
     @property
     def to_gateway(self) -> Metadata:
         return acting_as(self.edge.tokens, self.caller.principal, GATEWAY)
+
+    def check_headers(self) -> None:
+        """What no handler would look at is wrong all the same. Raises InvalidForm."""
+        if self.method not in _READS:
+            _ = self.reason, self.idempotency_key
 
     @property
     def reason(self) -> str:

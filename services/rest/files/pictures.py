@@ -22,7 +22,12 @@ from services.rest.files.media import IMAGES, Media, recognise
 Folder = Literal["avatars", "icons", "channel-icons"]
 
 PictureIn = Annotated[
-    str, Meta(max_length=limits.PICTURE_BYTES * 2, description="data:image/png;base64,… (PNG, JPEG, GIF or WebP)")
+    str,
+    Meta(
+        max_length=limits.PICTURE_BYTES * 2,
+        description=f"data:image/png;base64,… (PNG, JPEG, GIF or WebP) of at most {limits.PICTURE_BYTES} bytes and "
+        f"{limits.PICTURE_PIXELS} pixels either way.",
+    ),
 ]
 
 _DATA_URI: Final = re.compile(r"data:[a-z]+/[a-z0-9.+-]+;base64,(?P<data>[A-Za-z0-9+/\s]*={0,2})\s*", re.IGNORECASE)

@@ -11,13 +11,13 @@ from beep.users.v1 import security_service_pb2 as pb
 from services.common import limits
 from services.rest.admission import LIMIT, OPEN
 from services.rest.body import BodyDecoder
+from services.rest.fields import Email
 from services.rest.request import ApiRequest
 from services.wire.encoding import timestamp
 
 # Guesses at what a mail holds, and mails to others, are limited as sign-ups are.
 WITHOUT_SESSION = {OPEN: True, LIMIT: "sign_up"}
 
-Email = Annotated[str, Meta(min_length=3, max_length=limits.EMAIL)]
 # Any that may once have been allowed.
 Password = Annotated[str, Meta(max_length=limits.PASSWORD)]
 NewPassword = Annotated[str, Meta(min_length=limits.PASSWORD_MIN, max_length=limits.PASSWORD)]

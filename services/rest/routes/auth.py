@@ -11,11 +11,10 @@ from beep.users.v1.tokens_service_pb2 import SignOutRequest
 from services.common import limits
 from services.rest.admission import LIMIT, OPEN
 from services.rest.body import BodyDecoder
+from services.rest.fields import Email
 from services.rest.request import ApiRequest
 
 SIGN_UP = {OPEN: True, LIMIT: "sign_up"}
-
-Email = Annotated[str, Meta(min_length=3, max_length=limits.EMAIL)]
 
 
 class Registration(Struct):

@@ -1,10 +1,26 @@
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, Final
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.common import limits
 from services.rest.app import BEEP, BEEP_PREFIX, DISCORD, DISCORD_PREFIX, FILES
 from tests.integration.rest.running_edge import RunningEdge
+
+# What no schema can say, and code sees to.
+IN_WORDS: Final = (
+    "ATTACHMENTS_PER_MESSAGE",
+    "AUDIT_REASON",
+    "EMBEDS_CHARACTERS",
+    "JSON_DEPTH",
+    "PICTURE_BYTES",
+    "PICTURE_PIXELS",
+    "REQUEST_BODY_BYTES",
+    "UPLOAD_FILE_BYTES",
+    "UPLOAD_REQUEST_BYTES",
+)
 
 
 @pytest.fixture
@@ -92,3 +108,38 @@ async def test_open_routes_need_no_token(document: Any) -> None:
     assert paths["/api/v10/gateway"]["get"]["security"] == []
     assert paths["/api/beep/v1/auth/register"]["post"]["security"] == []
     assert paths["/api/v10/users/@me"]["get"]["security"] == [{"user": []}, {"bot": []}]
+
+
+def operations_of(document: Any) -> list[Any]:
+    return [operation for methods in document["paths"].values() for operation in methods.values()]
+
+
+async def test_document_is_valid(document: Any) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+async def test_operations_have_names_of_their_own_and_say_what_they_do(document: Any) -> None:
+    operations = operations_of(document)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(operation["summary"] for operation in operations)
+    responses = [response for operation in operations for response in operation["responses"].values()]
+    assert all(response["description"] for response in responses)
+
+
+async def test_what_needs_a_token_tells_how_it_is_refused(document: Any) -> None:
+    for operation in operations_of(document):
+        refusals = {"401", "403"} & set(operation["responses"])
+        assert refusals == {"401", "403"} or not operation["security"], operation["operationId"]
+
+
+def descriptions_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and isinstance(value.get("description"), str):
+        yield value["description"]
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from descriptions_in(item)
+
+
+@pytest.mark.parametrize("name", IN_WORDS)
+async def test_limits_that_are_no_schemas_are_told_in_words(document: Any, name: str) -> None:
+    told = {int(number) for text in descriptions_in(document) for number in re.findall(r"\d+", text)}
+    assert getattr(limits, name) in told

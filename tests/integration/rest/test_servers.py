@@ -444,3 +444,14 @@ async def test_gateway_is_told_to_everybody_and_its_limits_to_bots(edge: Running
     answer = (await edge.bot.get("/api/gateway/bot")).json()
     assert (answer["url"], answer["shards"]) == (GATEWAY_URL, 1)
     assert set(answer["session_start_limit"]) == {"total", "remaining", "reset_after", "max_concurrency"}
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("Idempotency-Key", "k" * 129), ("X-Audit-Log-Reason", "r" * 513), ("X-Audit-Log-Reason", "%ff")],
+)
+async def test_headers_that_are_wrong_are_refused_also_where_nothing_would_read_them(
+    edge: RunningEdge, header: str, value: str
+) -> None:
+    answer = await edge.person.delete(f"/api/v10/users/@me/guilds/{S}", headers={header: value})
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["errors"])) == (400, 50035, [header])
