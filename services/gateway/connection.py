@@ -5,7 +5,6 @@ hub writes their finished frames straight to the transport. Nothing here waits.
 """
 
 import asyncio
-import zlib
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs
@@ -19,6 +18,7 @@ from websockets.server import ServerProtocol
 
 from services.common.clock import Clock
 from services.common.limits import GATEWAY_FRAME_BYTES
+from services.gateway.compression import STREAMS, Stream
 from services.gateway.config import Settings
 from services.gateway.domain.close_codes import REASONS, CloseCode
 from services.gateway.domain.conversation import (
@@ -85,12 +85,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_clock",
-        "_compressor",
         "_fragments",
         "_hub",
         "_lost",
         "_requests",
         "_settings",
+        "_stream",
         "_transport",
         "_websocket",
         "conversation",
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._websocket = _WebSocket(max_size=GATEWAY_FRAME_BYTES)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._lost = False
-        self._compressor: Any = None
+        self._stream: Stream | None = None
         self._fragments: list[bytes] = []
         self.conversation: Conversation | None = None
         self.session: Session | None = None
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def compresses(self) -> bool:
-        return self._compressor is not None
+        return self._stream is not None
 
     @property
     def write(self) -> Any:
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     def send_dispatches(self, first: int, dispatches: Sequence[Dispatch]) -> None:
         """Write these, numbered from `first`, at once."""
-        if self._compressor is None:
+        if self._stream is None:
             frames = [dispatch.frame(number) for number, dispatch in enumerate(dispatches, first)]
         else:
             frames = [self._frame(dispatch.payload(number)) for number, dispatch in enumerate(dispatches, first)]
@@ -281,9 +281,9 @@ class Connection(asyncio.Protocol):
         elif asked.get("encoding", "json") != "json":
             self.hang_up(CloseCode.DECODE_ERROR)
         else:
-            if asked.get("compress") == "zlib-stream":
-                # Chosen by measurement (docs/adr/0010); any client can inflate a smaller window than it expects.
-                self._compressor = zlib.compressobj(level=1, wbits=12, memLevel=5)
+            open_stream = STREAMS.get(asked.get("compress", ""))
+            if open_stream is not None:
+                self._stream = open_stream()
             self.send_payload(hello(round(self._settings.heartbeat_interval * 1000)))
 
     def _receive_frame(self, frame: Frame) -> None:
@@ -350,8 +350,7 @@ class Connection(asyncio.Protocol):
                 waiter.set_result(None)
 
     def _frame(self, payload: bytes) -> bytes:
-        if self._compressor is None:
+        if self._stream is None:
             return frame_header(TEXT, len(payload)) + payload
-        # One flush for each payload: clients parse what one message inflates to as one JSON document.
-        data: bytes = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        data = self._stream.pack(payload)
         return frame_header(BINARY, len(data)) + data

@@ -1,10 +1,13 @@
 """An unmodified discord.py bot against a running Beep: only its base URLs are changed, as docs/bots.md says."""
 
 import asyncio
+import importlib.util
 import io
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 import discord
@@ -83,6 +86,19 @@ class PingBot(discord.Client):
                     return what
 
 
+def _utils_without_zstandard() -> ModuleType:
+    """What discord.py makes of itself where no zstd is installed: this module decides while it is loaded."""
+    spec = importlib.util.spec_from_file_location("discord.utils_without_zstandard", discord.utils.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("zstandard", "compression.zstd"):
+            patch.setitem(sys.modules, name, None)
+        spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 async def bot(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PingBot]:
     monkeypatch.setattr(Route, "BASE", demo.made["api"])
@@ -112,6 +128,24 @@ async def test_discord_py_sees_its_server_when_ready(bot: PingBot, demo: Demo) -
     assert server.member_count == 4
     assert server.me.guild_permissions.administrator
     assert server.me.top_role == max(server.roles)
+
+
+@pytest.fixture(params=["zstd-stream", "zlib-stream"])
+def compress(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How discord.py asks for compression: by zstd where a library for it is installed, as it is here, else by zlib."""
+    module = discord.utils if request.param == "zstd-stream" else _utils_without_zstandard()
+    context: Any = module._ActiveDecompressionContext
+    assert request.param == context.COMPRESSION_TYPE
+    monkeypatch.setattr(discord.utils, "_ActiveDecompressionContext", context)
+    return str(request.param)
+
+
+@pytest.mark.story("BOT-02", "GTW-06")
+async def test_discord_py_reads_what_is_compressed(compress: str, bot: PingBot, demo: Demo) -> None:
+    assert f"compress={compress}" in str(bot.ws.socket._response.url)
+    for text in ("short", "☃" * 1_800):
+        await demo.sender.send(demo.channel_id, text)
+        await bot.next("message", lambda message, text=text: message.content == text)
 
 
 @pytest.mark.story("BOT-02", "CHT-08")

@@ -327,10 +327,11 @@ async def _is_open(client: GatewayClient) -> bool:
 
 
 @pytest.mark.story("GTW-06")
-async def test_a_compressed_session_says_the_same_as_a_plain_one(world: World) -> None:
+@pytest.mark.parametrize("compress", ["zlib-stream", "zstd-stream"])
+async def test_a_compressed_session_says_the_same_as_a_plain_one(world: World, compress: str) -> None:
     """The client checks each frame: binary, flushed, and one JSON document once inflated."""
     plain = await world.connect(world.owner)
-    compressed = await world.connect(world.owner, compress="zlib-stream")
+    compressed = await world.connect(world.owner, compress=compress)
     for number in range(50):
         await world.owner.send(world.channel_id, f"message {number} ☃ {'x' * number * 20}")
     for session in (plain, compressed):
@@ -342,11 +343,19 @@ async def test_a_compressed_session_says_the_same_as_a_plain_one(world: World) -
 @pytest.mark.story("GTW-06")
 async def test_transport_compression_wins_when_payload_compression_is_asked_for_too(world: World) -> None:
     """discord.py always sends `compress: true`."""
-    for compress in ("", "zlib-stream"):
+    for compress in ("", "zlib-stream", "zstd-stream"):
         client = GatewayClient(world.beep.gateway, world.owner.token, compress=compress)
         await client.identify(compress=True)
         assert client.of_kind("READY")
         await client.close()
+
+
+@pytest.mark.story("GTW-06")
+async def test_nothing_is_compressed_when_the_client_asks_for_what_nobody_knows(world: World) -> None:
+    """As Discord does: what a client cannot have meant is passed over."""
+    for compress in ("zlib", "zstd", "br-stream"):
+        async with connect(f"{world.beep.gateway}/?v=10&encoding=json&compress={compress}", compression=None) as socket:
+            assert json.loads(await socket.recv(decode=True))["op"] == 10
 
 
 @pytest.mark.story("GTW-06")

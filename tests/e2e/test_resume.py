@@ -27,7 +27,7 @@ async def say(world: World, *texts: str) -> Any:
 
 
 @pytest.mark.story("GTW-05")
-@pytest.mark.parametrize("compress", ["", "zlib-stream"])
+@pytest.mark.parametrize("compress", ["", "zlib-stream", "zstd-stream"])
 async def test_exactly_what_was_missed_is_replayed_in_order_and_then_resumed(world: World, compress: str) -> None:
     session = await world.connect(world.owner, compress=compress)
     witness = await world.connect(world.owner)

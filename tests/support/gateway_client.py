@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+import zstandard
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -176,13 +177,12 @@ class GatewayClient:
         return self._reader is not None and self._reader.done()
 
     async def _read(self, connection: ClientConnection) -> None:
-        inflate = zlib.decompressobj() if self.compress else None
+        decompress = _decompressor(self.compress) if self.compress else None
         try:
             async for frame in connection:
-                if inflate is not None:
+                if decompress is not None:
                     assert isinstance(frame, bytes)
-                    assert frame.endswith(b"\x00\x00\xff\xff")
-                    frame = inflate.decompress(frame)
+                    frame = decompress(frame)
                 # One message is one JSON document, also inflated: that is how the libraries read it.
                 await self._receive(json.loads(frame))
         except ConnectionClosed:
@@ -205,3 +205,16 @@ class GatewayClient:
             else:
                 self.other.append(payload)
             self._news.notify_all()
+
+
+def _decompressor(compress: str) -> Callable[[bytes], bytes]:
+    """Decodes as discord.py does: one stream for each connection, and no frame waits for the next one."""
+    if compress == "zstd-stream":
+        return zstandard.ZstdDecompressor().decompressobj().decompress
+    inflate = zlib.decompressobj()
+
+    def decompress(frame: bytes) -> bytes:
+        assert frame.endswith(b"\x00\x00\xff\xff")
+        return inflate.decompress(frame)
+
+    return decompress

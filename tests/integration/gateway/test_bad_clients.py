@@ -75,6 +75,7 @@ async def test_flood_closes_its_connection_and_no_other(world: World) -> None:
         ("?v=6", 4012),
         ("?v=10&encoding=etf", 4002),
         ("?v=10&compress=unheard-of", None),
+        ("?v=10&compress=", None),
         ("?v=%ff", 4012),
         ("/[", None),
         ("/[::1/?v=6", 4012),

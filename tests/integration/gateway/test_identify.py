@@ -26,7 +26,7 @@ async def test_ready_names_the_user_and_its_servers_when_a_client_identifies(wor
         assert server["member_count"] == 1
 
 
-@pytest.mark.parametrize("compress", ["", "zlib-stream"])
+@pytest.mark.parametrize("compress", ["", "zlib-stream", "zstd-stream"])
 async def test_message_reaches_every_reader_once_when_it_is_sent(world: World, compress: str) -> None:
     server_id, channel_id = await world.create_server()
     await world.join(ANN, server_id)
