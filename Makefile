@@ -13,7 +13,7 @@ DEV := $(VENV)/.dev-installed
 BYTECODE := $(VENV)/.bytecode-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench mutate-authz stories check check-format check-lint check-types check-imports \
+.PHONY: help setup setup-dev run test bench mutate-authz stories screenshots check check-format check-lint check-types check-imports \
 	check-protos release-protos protos format lock clean
 
 help:  ## show this list
@@ -63,6 +63,9 @@ protos: $(DEV)  ## write the stubs of protos/ into gen/
 format: $(DEV)  ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
+
+screenshots: $(DEV)  ## take the pictures of the README anew (needs Chromium)
+	BEEP_SCREENSHOTS=1 $(BIN)/python -m pytest tests/web/test_access.py $(ARGS)
 
 UV ?= uv
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
