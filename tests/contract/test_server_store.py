@@ -181,7 +181,7 @@ async def test_members_are_given_as_wanted(store: ServerStore) -> None:
 
 async def test_member_who_left_is_gone(store: ServerStore) -> None:
     state = await joined(store, await made(store), ANN)
-    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW)))
+    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW), ()))
     assert set((await loaded(store, 1000, Wanted(all_members=True))).members) == {OWNER}
     assert await store.count_servers_of(ANN) == 0
 
@@ -524,6 +524,8 @@ async def test_threads_are_given_as_wanted_with_their_members_counted(store: Ser
     assert await wanted() == {}
     assert await wanted(thread_id=7001) == {7001: old}
     assert await wanted(threads_of=1001) == {7000: one, 7001: old}
+    assert await wanted(threads_of_member=ANN) == {7000: one}
+    assert await wanted(threads_of_member=BOB) == {}
     assert await wanted(active_threads=True) == {7000: one, 7002: elsewhere}
     assert await wanted(all_threads=True) == {7000: one, 7001: old, 7002: elsewhere}
     assert await wanted(thread_id=1) == {}
@@ -555,7 +557,7 @@ async def test_thread_is_changed_and_removed_with_its_members(store: ServerStore
 
 async def test_who_leaves_the_server_leaves_its_threads(store: ServerStore) -> None:
     state = await with_threads(store, thread(), members=(in_thread(OWNER), in_thread(ANN)))
-    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW)))
+    await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW), ()))
     assert await store.thread_members(7000, after=0, limit=9) == [in_thread(OWNER)]
     assert (await loaded(store, 1000, Wanted(thread_id=7000))).threads[7000].member_count == 1
 

@@ -224,11 +224,35 @@ async def test_who_joined_a_thread_leaves_it_and_still_reads_it(world: World) ->
 
 
 @pytest.mark.story("CHT-05")
+async def test_who_is_kicked_or_banned_is_out_of_the_threads_and_others_are_told(world: World) -> None:
+    await world.everyone(VIEWER | SENDER)
+    made = await thread_in(world, world.owner)
+    session = await world.connect(world.owner)
+    for gone, path in ((world.member, "members"), (world.able, "bans")):
+        await gone.ok("PUT", f"/channels/{made['id']}/thread-members/@me")
+        await world.owner.ok("DELETE" if path == "members" else "PUT", f"{world.path}/{path}/{gone.user_id}")
+        told = await session.wait_for(
+            "THREAD_MEMBERS_UPDATE", lambda d, gone=gone: d["removed_member_ids"] == [gone.user_id]
+        )
+        assert told["member_count"] == 1
+    assert await members_of(world.owner, made) == {world.owner.user_id}
+
+
+@pytest.mark.story("CHT-05")
 async def test_who_leaves_the_server_is_in_none_of_its_threads(world: World) -> None:
     await world.everyone(VIEWER | SENDER)
     made = await thread_in(world, world.owner)
     await world.member.ok("PUT", f"/channels/{made['id']}/thread-members/@me")
+    session = await world.connect(world.owner)
     await world.member.ok("DELETE", f"/users/@me/guilds/{world.server_id}")
+    told = await session.wait_for("THREAD_MEMBERS_UPDATE")
+    assert told == {
+        "id": made["id"],
+        "guild_id": world.server_id,
+        "member_count": 1,
+        "added_members": [],
+        "removed_member_ids": [world.member.user_id],
+    }
     assert await members_of(world.owner, made) == {world.owner.user_id}
     assert (await world.owner.ok("GET", f"/channels/{made['id']}"))["member_count"] == 1
 

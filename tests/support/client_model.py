@@ -340,9 +340,7 @@ class ClientModel:
                 for id, channel in server.channels.items()
             },
             "threads": {
-                # How many are in a thread is approximate, as Discord says: who leaves the server leaves its threads
-                # without a word of each.
-                id: without(thread, "last_message_id", "member_count") | self._of_messages(id, at_ms(joined), roles)
+                id: without(thread, "last_message_id") | self._of_messages(id, at_ms(joined), roles)
                 for id, thread in server.threads.items()
             },
             "members": {id: in_any_order(member, "roles") for id, member in server.members.items()},

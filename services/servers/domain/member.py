@@ -5,7 +5,7 @@ nickname and a mute need the member to be below.
 https://docs.discord.com/developers/topics/permissions#permission-hierarchy
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,11 +19,12 @@ from services.servers.domain.change import (
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    ThreadLeft,
 )
 from services.servers.domain.errors import Banned, MissingPermissions, OwnerCannotLeave, TooManyRoles
 from services.servers.domain.form import Form, invalid
 from services.servers.domain.hierarchy import require_above_member, require_above_role, require_held
-from services.servers.domain.state import ALL_PERMISSIONS, Actor, Applicant, Member, Role, ServerState
+from services.servers.domain.state import ALL_PERMISSIONS, Actor, Applicant, Member, Role, ServerState, Thread
 
 MUTE_MAX_MS: Final = 28 * 24 * 3600 * 1000
 """Discord's longest time-out, 28 days."""
@@ -87,15 +88,17 @@ def add_bot(
     )
 
 
-def leave(state: ServerState, member: Member) -> Change:
+def leave(state: ServerState, member: Member, threads: Iterable[Thread]) -> Change:
+    """`threads`: as `removed` takes them."""
     if member.user_id == state.owner_id:
         raise OwnerCannotLeave
-    return removed(state, member)
+    return removed(state, member, threads)
 
 
-def kick(state: ServerState, actor: Actor, member: Member) -> Change:
+def kick(state: ServerState, actor: Actor, member: Member, threads: Iterable[Thread]) -> Change:
+    """`threads`: as `removed` takes them."""
     require_above_member(state, actor, member)
-    return removed(state, member)
+    return removed(state, member, threads)
 
 
 def give_role(state: ServerState, actor: Actor, member: Member, role_id: int) -> Change | None:
@@ -149,16 +152,24 @@ def _updated(state: ServerState, before: Member, after: Member) -> Change | None
     return Change(state.changed(), (MemberUpdated(after, views_changed=change.changes_seat),), members=(change,))
 
 
-def removed(state: ServerState, member: Member) -> Change:
-    """The removal itself, whoever wants it. A bot's role goes with it."""
+def removed(state: ServerState, member: Member, threads: Iterable[Thread]) -> Change:
+    """The removal itself, whoever wants it. A bot's role goes with it.
+
+    Args:
+        threads: the active ones that the member is in. Of archived ones clients keep nothing that could become wrong.
+    """
     own_role = next((role for role in state.roles if role.managed and role.bot_id == member.user_id), None)
     cleared = role_rules.without_role(state, own_role, holders=()) if own_role else Change(state.changed(), ())
     assert cleared.state is not None
     return Change(
         replace(cleared.state, member_count=state.member_count - 1),
-        (MemberLeft(member.user_id), *cleared.events),
+        (MemberLeft(member.user_id), *cleared.events, *(_out_of(thread, member) for thread in threads)),
         members=(MemberChange(member, None),),
     )
+
+
+def _out_of(thread: Thread, member: Member) -> ThreadLeft:
+    return ThreadLeft(replace(thread, member_count=thread.member_count - 1), member.user_id)
 
 
 def _nick(state: ServerState, actor: Actor, member: Member, nick: str) -> str:

@@ -113,10 +113,11 @@ class BansService(BansServiceServicer):
                 member=scene.loaded.members.get(user_id),
                 existing=_on(user_id, scene),
                 invitations=scene.invitations,
+                threads=scene.loaded.threads.values(),
             )
 
         target = frozenset({user_id})
-        wanted = Wanted(member_ids=target, bans_on=target, invitations_of=target)
+        wanted = Wanted(member_ids=target, bans_on=target, invitations_of=target, threads_of_member=user_id)
         await self._changes.make(grant, decide, reason=reason, wanted=wanted)
 
     async def _rendered(self, server_id: int, bans: list[Ban]) -> list[pb.Ban]:

@@ -127,9 +127,11 @@ class MembersService(MembersServiceServicer):
         grant = await self._access.in_server(request.server_id, Permission.KICK_MEMBERS)
         await self._changes.make(
             grant,
-            lambda scene: member_rules.kick(scene.state, scene.actor, scene.member(request.user_id)),
+            lambda scene: member_rules.kick(
+                scene.state, scene.actor, scene.member(request.user_id), scene.loaded.threads.values()
+            ),
             reason=request.reason,
-            wanted=Wanted(member_ids=frozenset({request.user_id})),
+            wanted=Wanted(member_ids=frozenset({request.user_id}), threads_of_member=request.user_id),
         )
         return pb.RemoveMemberResponse()
 

@@ -129,7 +129,11 @@ class ServersService(ServersServiceServicer):
     async def LeaveServer(self, request: pb.LeaveServerRequest, context: object) -> pb.LeaveServerResponse:
         grant = await self._access.in_server(request.server_id)
         await self._changes.make(
-            grant, lambda scene: member_rules.leave(scene.state, scene.member(scene.actor.user_id))
+            grant,
+            lambda scene: member_rules.leave(
+                scene.state, scene.member(scene.actor.user_id), scene.loaded.threads.values()
+            ),
+            wanted=Wanted(threads_of_member=grant.user_id),
         )
         return pb.LeaveServerResponse()
 
@@ -167,10 +171,11 @@ class ServersService(ServersServiceServicer):
     async def _take_out(self, server_id: int, user_id: int) -> None:
         def leave(loaded: Loaded, now_ms: int) -> Change | None:
             member = loaded.members.get(user_id)
-            return None if member is None else member_rules.leave(loaded.state, member)
+            return None if member is None else member_rules.leave(loaded.state, member, loaded.threads.values())
 
+        wanted = Wanted(member_ids=frozenset({user_id}), threads_of_member=user_id)
         with suppress(UnknownServer):
-            await self._changes.make_unbidden(server_id, leave, wanted=Wanted(member_ids=frozenset({user_id})))
+            await self._changes.make_unbidden(server_id, leave, wanted=wanted)
 
     async def _take_back_invitations(self, server_id: int, user_id: int) -> None:
         def take_back(loaded: Loaded, now_ms: int) -> Change | None:

@@ -67,6 +67,8 @@ class Wanted:
     # The thread with this id, and its member with that user id. 0: none.
     thread_id: int = 0
     thread_member_id: int = 0
+    # The active threads that this user is a member of. 0: none.
+    threads_of_member: int = 0
     # All threads of this channel. 0: none.
     threads_of: int = 0
     # All threads of the server; of these, only those that are not archived.

@@ -40,6 +40,10 @@ _MEMBER: Final = "SELECT thread_id, user_id, joined_at_ms FROM thread_members"
 _ACTIVE: Final = f"{_THREAD} WHERE server_id = ? AND NOT archived ORDER BY thread_id"
 _ALL: Final = f"{_THREAD} WHERE server_id = ? ORDER BY thread_id"
 _OF_CHANNEL: Final = f"{_THREAD} WHERE channel_id = ? ORDER BY thread_id"
+_OF_MEMBER: Final = (
+    f"{_THREAD} WHERE server_id = :server AND NOT archived AND thread_id IN"
+    " (SELECT thread_id FROM thread_members WHERE server_id = :server AND user_id = :user) ORDER BY thread_id"
+)
 _ONE: Final = f"{_THREAD} WHERE server_id = ? AND thread_id = ?"
 _ARCHIVED: Final = (
     f"{_THREAD} WHERE channel_id = ? AND archived AND archive_changed_at_ms < ?"
@@ -55,6 +59,8 @@ def load(conn: sqlite3.Connection, server_id: int, wanted: Wanted) -> dict[int, 
     rows: list[Sequence[Any]] = []
     if wanted.thread_id:
         rows += conn.execute(_ONE, (server_id, wanted.thread_id)).fetchall()
+    if wanted.threads_of_member:
+        rows += conn.execute(_OF_MEMBER, {"server": server_id, "user": wanted.threads_of_member}).fetchall()
     if wanted.threads_of:
         rows += conn.execute(_OF_CHANNEL, (wanted.threads_of,)).fetchall()
     if wanted.all_threads:

@@ -160,14 +160,14 @@ def test_member_is_told_with_nickname_mute_and_roles() -> None:
 
 
 def test_who_leaves_is_not_kicked() -> None:
-    assert actions(member_rules.kick(server(), actor(OWNER), member(ANN))) == [(Action.MEMBER_KICK, ANN)]
-    assert actions(member_rules.leave(server(), member(ANN)), by=ANN) == []
+    assert actions(member_rules.kick(server(), actor(OWNER), member(ANN), ())) == [(Action.MEMBER_KICK, ANN)]
+    assert actions(member_rules.leave(server(), member(ANN), ()), by=ANN) == []
 
 
 def test_ban_says_it_all_of_the_membership_and_the_invitation() -> None:
     ban = Ban(user_id=ANN, reason="spam")
     change = ban_rules.add(
-        server(), actor(OWNER), ban, member=member(ANN), existing=None, invitations=[invitation(ANN)]
+        server(), actor(OWNER), ban, member=member(ANN), existing=None, invitations=[invitation(ANN)], threads=()
     )
     assert actions(change) == [(Action.BAN_ADD, ANN)]
     assert actions(ban_rules.remove(server(), ban)) == [(Action.BAN_REMOVE, ANN)]
@@ -178,7 +178,7 @@ def test_bot_is_added_with_its_role_and_kicked_with_it() -> None:
         server(), actor(OWNER), applicant(91), "b", permissions=Permission.MANAGE_GUILD, role_id=300, now_ms=NOW
     )
     assert actions(added) == [(Action.ROLE_CREATE, 300), (Action.BOT_ADD, 91)]
-    kicked = member_rules.kick(server(), actor(OWNER), member(BOT, BOT_ROLE))
+    kicked = member_rules.kick(server(), actor(OWNER), member(BOT, BOT_ROLE), ())
     assert actions(kicked) == [(Action.ROLE_DELETE, BOT_ROLE), (Action.MEMBER_KICK, BOT)]
 
 
@@ -201,4 +201,4 @@ def test_invite_is_told_when_it_is_made_and_revoked_not_when_it_is_used_or_swept
 def test_server_that_begins_or_ends_has_no_log() -> None:
     made = server_rules.create(ServerEdit(name="Lab"), owner_id=OWNER, server_id=5, channel_id=6, now_ms=NOW)
     assert lines_of(None, made, OWNER, now_ms=NOW) == ()
-    assert lines_of(server(), server_rules.delete(invitations=()), OWNER, now_ms=NOW) == ()
+    assert lines_of(server(), server_rules.delete(invitations=(), threads=()), OWNER, now_ms=NOW) == ()

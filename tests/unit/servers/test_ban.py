@@ -26,7 +26,9 @@ BAN = Ban(user_id=ANN, reason="spam", identity_keys=("key",))
 
 
 def test_banned_member_is_out_and_banned_in_one_change() -> None:
-    change = rules.add(server(), actor(KEEPER, MIDDLE), BAN, member=member(ANN, LOW), existing=None, invitations=())
+    change = rules.add(
+        server(), actor(KEEPER, MIDDLE), BAN, member=member(ANN, LOW), existing=None, invitations=(), threads=()
+    )
     assert change is not None
     assert change.state is not None
     assert change.state.member_count == server().member_count - 1
@@ -35,7 +37,9 @@ def test_banned_member_is_out_and_banned_in_one_change() -> None:
 
 
 def test_somebody_outside_is_banned_and_not_invited_any_more() -> None:
-    change = rules.add(server(), actor(KEEPER, MIDDLE), BAN, member=None, existing=None, invitations=[invitation(ANN)])
+    change = rules.add(
+        server(), actor(KEEPER, MIDDLE), BAN, member=None, existing=None, invitations=[invitation(ANN)], threads=()
+    )
     assert change is not None
     assert change.events == (BanAdded(ANN), InvitationDeleted(invitation(ANN)))
     assert change.invitations_removed == (invitation(ANN),)
@@ -51,12 +55,13 @@ def test_nobody_bans_whoever_is_not_below_them(target: Member) -> None:
             member=target,
             existing=None,
             invitations=(),
+            threads=(),
         )
 
 
 def test_banning_again_changes_nothing() -> None:
     again = Ban(user_id=ANN, reason="other")
-    assert rules.add(server(), actor(OWNER), again, member=None, existing=BAN, invitations=()) is None
+    assert rules.add(server(), actor(OWNER), again, member=None, existing=BAN, invitations=(), threads=()) is None
 
 
 def test_ban_that_is_lifted_was_there() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from services.common.permissions import Permission
@@ -9,6 +11,7 @@ from services.servers.domain.change import (
     RoleCreated,
     RoleDeleted,
     RoleUpdated,
+    ThreadLeft,
 )
 from services.servers.domain.errors import (
     InvalidForm,
@@ -18,7 +21,7 @@ from services.servers.domain.errors import (
     UnknownRole,
 )
 from services.servers.domain.member import MUTE_MAX_MS, MemberEdit
-from services.servers.domain.state import Member
+from services.servers.domain.state import Member, Thread
 from tests.unit.servers.builders import (
     ADMIN,
     ANN,
@@ -162,12 +165,27 @@ def test_one_who_joins_and_leaves_is_counted() -> None:
     assert joined.state is not None
     assert joined.state.member_count == server().member_count + 1
     assert joined.events == (MemberJoined(member(ANN)),)
-    left = rules.leave(joined.state, member(ANN))
+    left = rules.leave(joined.state, member(ANN), ())
     assert left.state is not None
     assert left.state.member_count == server().member_count
     assert left.events == (MemberLeft(ANN),)
     with pytest.raises(OwnerCannotLeave):
-        rules.leave(server(), member(OWNER))
+        rules.leave(server(), member(OWNER), ())
+
+
+def test_who_goes_is_taken_out_of_each_thread() -> None:
+    fields = {"server_id": 1, "channel_id": 2, "owner_id": OWNER, "name": "talk", "auto_archive_minutes": 60}
+    talk, other = (
+        Thread(id=number, member_count=number, archive_changed_at_ms=NOW, created_at_ms=NOW, **fields)  # type: ignore[arg-type]
+        for number in (2, 3)
+    )
+    left = (ThreadLeft(replace(talk, member_count=1), ANN), ThreadLeft(replace(other, member_count=2), ANN))
+    for gone in (
+        rules.leave(server(), member(ANN), (talk, other)),
+        rules.kick(server(), actor(OWNER), member(ANN), (talk, other)),
+    ):
+        # Whoever goes is told no more of it: their own part of the server ends with the first event.
+        assert gone.events == (MemberLeft(ANN), *left)
 
 
 def test_bot_gets_a_role_of_its_own_of_what_its_adder_holds_and_loses_it_with_its_membership() -> None:
@@ -188,7 +206,7 @@ def test_bot_gets_a_role_of_its_own_of_what_its_adder_holds_and_loses_it_with_it
     assert added.state.member_count == server().member_count + 1
     assert added.state.version == server().version + 1
 
-    gone = rules.kick(server(), actor(KEEPER, MIDDLE), member(BOT, BOT_ROLE))
+    gone = rules.kick(server(), actor(KEEPER, MIDDLE), member(BOT, BOT_ROLE), ())
     assert gone.state is not None
     assert BOT_ROLE not in {role.id for role in gone.state.roles}
     assert gone.events == (MemberLeft(BOT), RoleDeleted(BOT_ROLE))

@@ -204,7 +204,7 @@ class Town:
 
 
 def _kick(town: Town, actor: Actor, target: int) -> Change | None:
-    return member_rules.kick(town.state, actor, town.members[target]) if target in town.members else None
+    return member_rules.kick(town.state, actor, town.members[target], ()) if target in town.members else None
 
 
 def _edit(town: Town, actor: Actor, target: int, edit: MemberEdit) -> Change | None:
@@ -233,7 +233,7 @@ def _join(town: Town, target: int) -> Change | None:
 def _ban(town: Town, actor: Actor, target: int) -> Change | None:
     ban, existing = Ban(user_id=target), town.bans.get(target)
     member = town.members.get(target)
-    return ban_rules.add(town.state, actor, ban, member=member, existing=existing, invitations=())
+    return ban_rules.add(town.state, actor, ban, member=member, existing=existing, invitations=(), threads=())
 
 
 deeds = st.one_of(
