@@ -5,7 +5,6 @@ than its limit.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final
 from urllib.parse import unquote
@@ -16,7 +15,7 @@ from msgspec import Meta, Struct, structs
 from services.common import limits
 from services.common.errors import FieldViolation
 from services.rest.errors import InvalidForm
-from services.rest.fields import Color
+from services.rest.fields import Color, Moment
 
 ATTACHMENT: Final = "attachment://"
 NO_FILES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -49,7 +48,7 @@ class Embed(Struct, omit_defaults=True):
     title: Annotated[str, Meta(max_length=limits.EMBED_TITLE)] | None = None
     description: Annotated[str, Meta(max_length=limits.EMBED_DESCRIPTION)] | None = None
     url: Url | None = None
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
     color: Color | None = None
     footer: EmbedFooter | None = None
     image: EmbedMedia | None = None

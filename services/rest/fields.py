@@ -34,11 +34,15 @@ Username = Annotated[str, Meta(min_length=1, max_length=limits.USERNAME)]
 Nickname = Annotated[str, Meta(max_length=limits.NICKNAME)]
 Email = Annotated[str, Meta(min_length=3, max_length=limits.EMAIL, extra_json_schema={"format": "email"})]
 
+# Without a zone it is UTC, as at Discord.
+Moment = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
+
 # What stands in a URL is checked by Litestar, which reads the limits from its own markers.
 PathId = Annotated[int, PathParameter(ge=0, le=MAX_SNOWFLAKE, format=DIGITS)]
 PathCode = Annotated[str, PathParameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 QueryId = Annotated[int, QueryParameter(ge=0, le=MAX_SNOWFLAKE, format=DIGITS)]
 OptionalQueryId = Annotated[int | None, QueryParameter(ge=0, le=MAX_SNOWFLAKE, format=DIGITS)]
+OptionalQueryMoment = Annotated[datetime | None, QueryParameter(format="date-time")]
 QueryText = Annotated[
     str,
     # `query` is a word that Litestar keeps for itself.

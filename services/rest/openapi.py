@@ -28,7 +28,8 @@ API_VERSION: Final = "10"
 
 _INTRODUCTION: Final = (
     "Discord's v10 REST API, and under /api/beep/v1 what only Beep has. What is under /api/v10 is at /api/v9 and /api "
-    'as well. In JSON a number, a boolean or null may be a string: `"1"`, `"true"`, `"null"`; members that are '
+    'as well. In JSON a number, a boolean or null may be a string: `"1"`, `"true"`, `"null"`; a moment may '
+    "be a number of seconds since 1970; members that are "
     f"not known here are ignored. JSON has at most {limits.REQUEST_BODY_BYTES} bytes and {limits.JSON_DEPTH} levels, "
     "and no NUL in any string."
 )
@@ -134,6 +135,10 @@ class _Operation:
     def _parameter(self, name: str, schema: Any) -> dict[str, Any]:
         if name in self.in_path:
             return {"name": name, "in": "path", "required": True, "schema": schema}
+        # A URL has no null: what may be left out is left out.
+        choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+        if len(choices) == 1:
+            [schema] = choices
         default = self.defaults.get(name)
         shown = schema if default is None else {**schema, "default": default}
         required = name not in self.defaults

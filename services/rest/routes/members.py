@@ -18,7 +18,7 @@ from beep.servers.v1.members_service_pb2 import (
 )
 from services.common import limits
 from services.rest.body import BodyDecoder
-from services.rest.fields import Nickname, PathId, QueryId, QueryText, Snowflake, milliseconds, or_empty
+from services.rest.fields import Moment, Nickname, PathId, QueryId, QueryText, Snowflake, milliseconds, or_empty
 from services.rest.request import ApiRequest
 from services.wire.member import MemberObject, member_object
 
@@ -33,7 +33,7 @@ class OwnMemberUpdate(Struct):
 class MemberUpdate(OwnMemberUpdate):
     roles: RoleIds | UnsetType | None = UNSET
     # Muted until then; null ends it.
-    communication_disabled_until: datetime | UnsetType | None = UNSET
+    communication_disabled_until: Moment | UnsetType | None = UNSET
 
 
 @get("/guilds/{server_id:str}/members")

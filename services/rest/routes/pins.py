@@ -1,14 +1,13 @@
 """https://docs.discord.com/developers/resources/message#get-channel-pins, and the form that it replaced."""
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import delete, get, put
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 
 from beep.messages.v1.messages_service_pb2 import ListPinsRequest, PinMessageRequest, UnpinMessageRequest
 from services.common import limits
-from services.rest.fields import PathId, milliseconds
+from services.rest.fields import OptionalQueryMoment, PathId, milliseconds
 from services.rest.request import ApiRequest
 from services.wire.encoding import timestamp
 from services.wire.message import MessageObject, PinObject, PinsPage, message_object
@@ -23,7 +22,7 @@ PIN_PATHS = [
 async def list_pins(
     request: ApiRequest,
     channel_id: PathId,
-    before: FromQuery[datetime | None] = None,
+    before: OptionalQueryMoment = None,
     limit: Annotated[int, QueryParameter(ge=1, le=limits.PINS_PAGE)] = limits.PINS_PAGE,
 ) -> PinsPage:
     answer = await request.services.messages.ListPins(

@@ -2,11 +2,10 @@
 deleted as a channel is: `channels`.
 """
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import delete, get, post, put
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct
 
 from beep.messages.v1.messages_service_pb2 import GetMessageRequest
@@ -22,7 +21,7 @@ from services.common import limits
 from services.common.errors import FieldViolation, NotFound
 from services.rest.body import BodyDecoder
 from services.rest.errors import InvalidForm
-from services.rest.fields import AutoArchive, ChannelName, PathId, QueryId, SlowMode, milliseconds
+from services.rest.fields import AutoArchive, ChannelName, OptionalQueryMoment, PathId, QueryId, SlowMode, milliseconds
 from services.rest.request import ApiRequest
 from services.wire.thread import (
     PUBLIC_THREAD,
@@ -100,7 +99,7 @@ async def list_active_threads(request: ApiRequest, server_id: PathId) -> ThreadL
 
 @get("/channels/{channel_id:str}/threads/archived/public")
 async def list_archived_threads(
-    request: ApiRequest, channel_id: PathId, before: FromQuery[datetime | None] = None, limit: Page = 50
+    request: ApiRequest, channel_id: PathId, before: OptionalQueryMoment = None, limit: Page = 50
 ) -> ThreadPage:
     answer = await request.services.threads.ListArchivedThreads(
         ListArchivedThreadsRequest(
