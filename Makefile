@@ -13,7 +13,7 @@ DEV := $(VENV)/.dev-installed
 BYTECODE := $(VENV)/.bytecode-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench mutate-authz stories screenshots check check-format check-lint check-types check-imports \
+.PHONY: help setup setup-dev run test bench conformance mutate-authz stories screenshots check check-format check-lint check-types check-imports \
 	check-protos release-protos protos format lock clean
 
 help:  ## show this list
@@ -30,6 +30,11 @@ test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
 
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
+
+# What it has found with many calls, `make test` finds again with few, which are the same each time.
+EXAMPLES ?= 200
+conformance: $(DEV)  ## play the OpenAPI document with many generated calls (EXAMPLES=200 of each kind; 10 minutes)
+	CONFORMANCE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/conformance $(ARGS)
 
 mutate-authz: $(DEV)  ## remove each check of rights in turn and see the matrix notice it (5 minutes)
 	$(BIN)/python -m scripts.mutate_authz

@@ -28,7 +28,7 @@ API_VERSION: Final = "10"
 
 _INTRODUCTION: Final = (
     "Discord's v10 REST API, and under /api/beep/v1 what only Beep has. What is under /api/v10 is at /api/v9 and /api "
-    'as well. In JSON a number, a boolean or null may be a string: `"1"`, `"true"`, `"null"`; a moment may '
+    'as well. A number, a boolean or null may be a string: `"1"`, `"true"`, `"null"`; a moment may '
     "be a number of seconds since 1970; members that are "
     f"not known here are ignored. JSON has at most {limits.REQUEST_BODY_BYTES} bytes and {limits.JSON_DEPTH} levels, "
     "and no NUL in any string."
