@@ -15,7 +15,7 @@ PROFILE_CHANGED.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from beep.authz.v1 import authz_service_pb2, facts_pb2
 from beep.users.v1 import user_pb2
@@ -266,7 +266,9 @@ class _Writer:
             case ThreadCreated():
                 yield self._in_channel("THREAD_CREATE", channel_id, thread_create(thread))
             case ThreadUpdated():
-                yield self._in_channel("THREAD_UPDATE", channel_id, thread_object(thread))
+                updated = thread_object(thread)
+                updated.last_message_id = UNSET
+                yield self._in_channel("THREAD_UPDATE", channel_id, updated)
             case ThreadDeleted():
                 yield self._in_channel("THREAD_DELETE", channel_id, thread_delete(thread))
             case ThreadJoined(_, member):
@@ -287,6 +289,9 @@ class _Writer:
 
     def _to_viewers(self, type: str, channel: Channel, access: AccessChange | None) -> Envelope:
         body = channel_object(render.channel(self._id, channel))
+        if type == "CHANNEL_UPDATE":
+            # Not known here, and not what has changed.
+            body.last_message_id = UNSET
         return self._envelope(type, body, Audience.CHANNEL, channel_id=channel.id, access=access)
 
     def _to_channel_keepers(self, type: str, channel_id: int, body: Struct) -> Envelope:

@@ -45,6 +45,7 @@ from services.users.key_file import read_or_create
 from services.users.mail.directory import MailDirectory
 from services.users.mail.http import is_loopback, mail_router
 from services.users.mail.outbox import MailRelay
+from services.users.messages import Messages
 from services.users.service.account_news import AccountNews
 from services.users.service.accounts import AccountsService
 from services.users.service.acquaintances import Acquaintances
@@ -117,7 +118,9 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         server.add(add_BotsServiceServicer_to_server, bots)
 
         pair_store, group_store = SqlitePairStore(db, relay.notify), SqliteGroupStore(db, relay.notify)
-        pairs, groups = Pairs(pair_store, store, relay, ids), Groups(group_store, store, relay, ids)
+        messages = Messages(runtime.peers)
+        pairs = Pairs(pair_store, store, messages, relay, ids)
+        groups = Groups(group_store, store, messages, relay, ids)
         relationships = RelationshipsService(pair_store, store, pairs, runtime.clock)
         server.add(add_RelationshipsServiceServicer_to_server, relationships)
         private_channels = PrivateChannelsService(pair_store, group_store, store, pairs, groups, ids)

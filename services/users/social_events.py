@@ -61,7 +61,7 @@ def pair_changed(
 
     Args:
         users: the two.
-        last_message_id: of the message that was the cause, if one was.
+        last_message_id: of the newest message, for who has the direct message in their list again; 0: there is none.
     """
     envelopes = tuple(
         _to_person(told, next_id)
@@ -126,9 +126,17 @@ def profile_in_group(group: Group, user_id: int, users: Users, next_id: Callable
     return OutboxRecord(next_id(), f"channel:{group.id}", envelopes) if envelopes else None
 
 
-def group_changed(before: Group | None, after: Group, users: Users, next_id: Callable[[], int]) -> OutboxRecord:
-    """The record of a change of a group; `before` None: it is new. `users` has who was there and who is."""
-    envelopes = [_to_person(told, next_id) for told in _told_of_group(before, after, users)]
+def group_changed(
+    before: Group | None, after: Group, users: Users, next_id: Callable[[], int], *, last_message_id: int = 0
+) -> OutboxRecord:
+    """The record of a change of a group.
+
+    Args:
+        before: None: it is new.
+        users: who was there and who is.
+        last_message_id: of the newest message, for whoever is new there; 0: there is none.
+    """
+    envelopes = [_to_person(told, next_id) for told in _told_of_group(before, after, users, last_message_id)]
     if after.participant_ids:
         facts = _facts(after.version, _participants(after.id, after.participant_ids, silenced=False))
     else:
@@ -141,7 +149,7 @@ def group_changed(before: Group | None, after: Group, users: Users, next_id: Cal
     return OutboxRecord(next_id(), f"channel:{after.id}", tuple(envelopes), facts)
 
 
-def _told_of_group(before: Group | None, after: Group, users: Users) -> Iterator[_Told]:
+def _told_of_group(before: Group | None, after: Group, users: Users, last_message_id: int) -> Iterator[_Told]:
     was = before.participant_ids if before else ()
     stayed = [user_id for user_id in after.participant_ids if user_id in was]
     shown = render.group(after, users)
@@ -153,7 +161,9 @@ def _told_of_group(before: Group | None, after: Group, users: Users) -> Iterator
             yield _Told(user_id, "CHANNEL_RECIPIENT_REMOVE", body, after.id)
     for new in (user_id for user_id in after.participant_ids if user_id not in was):
         access = AccessChange(channel_ids=(after.id,), joined_user_ids=(new,))
-        yield _Told(new, "CHANNEL_CREATE", private_channel_object(shown, new), after.id, access)
+        channel = private_channel_object(shown, new)
+        channel.last_message_id = optional_id(last_message_id)
+        yield _Told(new, "CHANNEL_CREATE", channel, after.id, access)
         for user_id in stayed:
             body = channel_recipient(after.id, render.user(users[new]))
             yield _Told(user_id, "CHANNEL_RECIPIENT_ADD", body, after.id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from beep.servers.v1 import channel_pb2
 from services.wire.encoding import optional_id
@@ -47,7 +47,8 @@ class ChannelObject(Struct, kw_only=True):
     nsfw: bool
     rate_limit_per_user: int
     permission_overwrites: list[OverwriteObject]
-    last_message_id: str | None
+    # Left out where it is not known: a null would take it away from whoever follows the messages.
+    last_message_id: str | UnsetType | None
     last_pin_timestamp: None = None
     flags: int = 0
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from services.wire.encoding import optional_id, timestamp
 
@@ -38,7 +38,8 @@ class ThreadObject(Struct, kw_only=True):
     parent_id: str
     owner_id: str
     name: str
-    last_message_id: str | None
+    # Left out where it is not known: a null would take it away from whoever follows the messages.
+    last_message_id: str | UnsetType | None
     rate_limit_per_user: int
     thread_metadata: ThreadMetadata
     member_count: int

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.api import Api
 from tests.support.beep_process import BeepProcess
+from tests.support.circle import part
 from tests.support.client_model import ClientModel, differences
 from tests.support.gateway_client import GatewayClient
 from tests.support.random_actions import Crowd, found_server
@@ -82,3 +83,4 @@ async def test_who_follows_knows_what_somebody_new_knows(beep: BeepProcess, acco
             for place in crowd.places:
                 for person in people:
                     await person.call("DELETE", f"/guilds/{place.id}")
+            await part(people)

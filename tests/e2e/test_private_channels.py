@@ -143,6 +143,12 @@ async def test_direct_message_comes_into_a_list_with_the_first_message_and_again
     [private] = ready["private_channels"]
     assert (private["id"], others(private), private["last_message_id"]) == (channel, [cy.user_id], sent["id"])
 
+    # Who opens it by hand again is shown what there is to read, too.
+    await ada.ok("DELETE", f"/channels/{channel}")
+    start = len(at_ada.dispatches)
+    await circle.direct(ada, cy)
+    assert (await wait_for_channel(at_ada, "CHANNEL_CREATE", channel, start=start))["last_message_id"] == sent["id"]
+
 
 async def test_private_channel_is_refused_when_it_is_with_nobody_or_not_of_friends(circle: Circle) -> None:
     ada, bob, cy, eve = circle.ada, circle.bob, circle.cy, circle.eve
@@ -199,8 +205,12 @@ async def test_group_grows_by_friends_of_who_takes_part(circle: Circle) -> None:
     assert await bob.refused("PUT", path) == INVALID_RECIPIENTS
     await assert_hidden(eve, "PUT", path)
     await circle.befriend(bob, eve)
+    said = await ada.send(group, "shall we bring Eve?")
     await bob.ok("PUT", path)
-    assert others(await wait_for_channel(at_eve, "CHANNEL_CREATE", group)) == [ada.user_id, bob.user_id, cy.user_id]
+    shown = await wait_for_channel(at_eve, "CHANNEL_CREATE", group)
+    assert others(shown) == [ada.user_id, bob.user_id, cy.user_id]
+    # There is something to read for who has just come.
+    assert shown["last_message_id"] == said["id"]
     added = await at_ada.wait_for("CHANNEL_RECIPIENT_ADD", lambda event: event["channel_id"] == group)
     assert added["user"]["id"] == eve.user_id
     sent = await eve.send(group, "thank you")

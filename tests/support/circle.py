@@ -17,6 +17,15 @@ RELATIONSHIPS = "/users/@me/relationships"
 CHANNELS = "/users/@me/channels"
 
 
+async def part(people: Sequence[Api]) -> None:
+    """Leaves nothing between these people, who are those of other tests too."""
+    for person in people:
+        for relationship in await person.ok("GET", RELATIONSHIPS):
+            await person.ok("DELETE", f"{RELATIONSHIPS}/{relationship['id']}")
+        for channel in await person.ok("GET", CHANNELS):
+            await person.ok("DELETE", f"/channels/{channel['id']}")
+
+
 @dataclass
 class Circle:
     beep: BeepProcess
@@ -38,20 +47,8 @@ class Circle:
         ada, bob, cy, eve, nobody = people
         names = {account.user_id: account.username for account in accounts.values()}
         circle = cls(beep, stack, ada, bob, cy, eve, nobody, names)
-        stack.push_async_callback(circle._part)
+        stack.push_async_callback(part, people)
         return circle
-
-    @property
-    def _people(self) -> Sequence[Api]:
-        return self.ada, self.bob, self.cy, self.eve, self.nobody
-
-    async def _part(self) -> None:
-        # The people are those of other tests too.
-        for person in self._people:
-            for relationship in await person.ok("GET", RELATIONSHIPS):
-                await person.ok("DELETE", f"{RELATIONSHIPS}/{relationship['id']}")
-            for channel in await person.ok("GET", CHANNELS):
-                await person.ok("DELETE", f"/channels/{channel['id']}")
 
     async def connect(self, who: Api) -> GatewayClient:
         return await self.stack.enter_async_context(GatewayClient(self.beep.gateway, who.token))

@@ -45,6 +45,8 @@ class Conversation:
     mentioning: dict[int, Object] = field(default_factory=dict)
     """Messages that mention somebody."""
     newest_is_unknown: bool = False
+    read_is_unknown: bool = False
+    """It was read elsewhere, or before, or never."""
     counted_before: int = 0
     """Unread messages that mention the user, of which READY told no more than how many there are."""
     began_unseen: bool = False
@@ -123,13 +125,13 @@ class ClientModel:
 
     def _meet(self, channel: Object, later: bool) -> None:
         conversation, told = self.conversations[channel["id"]], int(channel["last_message_id"] or 0)
-        if "guild_id" in channel:
-            conversation.last, conversation.newest_is_unknown = told, False
-        elif not conversation.last:
-            # Whoever owns private channels knows nothing of messages: somebody who is brought into a group does not
-            # hear of the newest that is there. (A message may open the channel, and then comes before it.)
-            conversation.last, conversation.newest_is_unknown = told, told == 0
-        conversation.began_unseen |= later and told > 0
+        known = 0
+        if "guild_id" not in channel:
+            # A message may open the channel, and then comes before it.
+            known = conversation.last
+            conversation.read_is_unknown |= later and told > known and not conversation.read
+        conversation.last, conversation.newest_is_unknown = max(told, known), False
+        conversation.began_unseen |= later and told > known
 
     # servers
 
@@ -178,14 +180,16 @@ class ClientModel:
     # channels
 
     def _channel_create(self, body: Object) -> None:
-        self._meet(body, later="guild_id" in body)
+        self._meet(body, later=True)
         if "guild_id" in body:
             self._server("CHANNEL_CREATE", body["guild_id"]).channels[body["id"]] = body
         else:
             self.private_channels[body["id"]] = body
 
     def _channel_update(self, body: Object) -> None:
-        # `last_message_id` is what a client follows by itself; whoever changes a channel does not know it.
+        # `last_message_id` is what a client follows by itself; whoever changes a channel does not know it, and a null
+        # would take it away.
+        assert "last_message_id" not in body
         if "guild_id" in body:
             channels = self._server("CHANNEL_UPDATE", body["guild_id"]).channels
             assert body["id"] in channels, "CHANNEL_UPDATE of a hidden channel"
@@ -196,6 +200,8 @@ class ClientModel:
     def _channel_delete(self, body: Object) -> None:
         if "guild_id" not in body:
             del self.private_channels[body["id"]]
+            # What is deleted there meanwhile is not told.
+            self.conversations[body["id"]].last = 0
             return
         server = self._server("CHANNEL_DELETE", body["guild_id"])
         del server.channels[body["id"]]
@@ -219,6 +225,7 @@ class ClientModel:
     def _thread_update(self, body: Object) -> None:
         server = self._server("THREAD_UPDATE", body["guild_id"])
         assert body["parent_id"] in server.channels, "a thread in a hidden channel"
+        assert "last_message_id" not in body
         if body["thread_metadata"]["archived"]:
             server.threads.pop(body["id"], None)
         else:
@@ -250,7 +257,7 @@ class ClientModel:
         self._note_mentions(body)
 
     def _read_up_to(self, conversation: Conversation, message_id: int) -> None:
-        conversation.read = message_id
+        conversation.read, conversation.read_is_unknown = message_id, False
         conversation.began_unseen |= conversation.counted_before > 0 and message_id < conversation.last
         conversation.counted_before = 0
 
@@ -365,7 +372,7 @@ class ClientModel:
         return {
             "messages": {
                 "last": conversation.last,
-                "unread": conversation.last > read,
+                "unread": UNKNOWABLE if conversation.read_is_unknown else conversation.last > read,
                 "mentions": UNKNOWABLE if conversation.began_unseen else min(mentions, MENTIONS_COUNTED),
             }
         }

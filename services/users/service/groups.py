@@ -9,6 +9,7 @@ from services.common.snowflake import SnowflakeGenerator
 from services.users.domain.errors import UnknownPrivateChannel
 from services.users.domain.private_channel import Group, remove_participant
 from services.users.domain.user import User
+from services.users.messages import Messages
 from services.users.service.pairs import MAX_TRIES
 from services.users.social_events import group_changed
 from services.users.store.ports import UserStore
@@ -18,9 +19,12 @@ from services.users.store.social_ports import Conflict, GroupStore, LoadedGroup
 class Groups:
     """The answer waits for the relay, so that who was sent out gets nothing of what is said after it."""
 
-    def __init__(self, store: GroupStore, users: UserStore, relay: Relay, ids: SnowflakeGenerator) -> None:
+    def __init__(
+        self, store: GroupStore, users: UserStore, messages: Messages, relay: Relay, ids: SnowflakeGenerator
+    ) -> None:
         self._store = store
         self._users = users
+        self._messages = messages
         self._relay = relay
         self._ids = ids
 
@@ -70,7 +74,9 @@ class Groups:
     ) -> tuple[Group, dict[int, User]]:
         after = replace(after, version=after.version + 1)
         users = await self._profiles(before, after)
-        record = group_changed(before, after, users, self._ids.next)
+        somebody_comes = before is not None and not {*after.participant_ids} <= {*before.participant_ids}
+        newest = await self._messages.newest_in(after.id) if somebody_comes else 0
+        record = group_changed(before, after, users, self._ids.next, last_message_id=newest)
         await self._store.commit_group(after, record, idempotency_key=idempotency_key)
         await self._relay.published(record.id)
         return after, users

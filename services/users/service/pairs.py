@@ -13,6 +13,7 @@ from services.common.snowflake import SnowflakeGenerator
 from services.users.domain.private_channel import reopen_direct
 from services.users.domain.relationship import Pair, depart
 from services.users.domain.user import User
+from services.users.messages import Messages
 from services.users.social_events import pair_changed
 from services.users.store.ports import UserStore
 from services.users.store.social_ports import Conflict, PairStore
@@ -30,9 +31,12 @@ class _PrivateMessage(msgspec.Struct):
 class Pairs:
     """The answer waits for the relay, so that a block holds for whatever is sent after it."""
 
-    def __init__(self, store: PairStore, users: UserStore, relay: Relay, ids: SnowflakeGenerator) -> None:
+    def __init__(
+        self, store: PairStore, users: UserStore, messages: Messages, relay: Relay, ids: SnowflakeGenerator
+    ) -> None:
         self._store = store
         self._users = users
+        self._messages = messages
         self._relay = relay
         self._ids = ids
 
@@ -42,7 +46,7 @@ class Pairs:
         """What is between two different users who exist, after `decide`, which may be asked several times.
 
         Args:
-            last_message_id: of the message that is the cause, if one is.
+            last_message_id: of the message that is the cause; 0: none is, and the newest is asked for if it is shown.
 
         Raises:
             Aborted: others keep changing it first.
@@ -55,7 +59,8 @@ class Pairs:
             awaited = loaded.pending_record
             if after != loaded.pair:
                 after = replace(after, version=loaded.pair.version + 1)
-                record = pair_changed(loaded.pair, after, users, self._ids.next, last_message_id=last_message_id)
+                newest = last_message_id or await self._newest(loaded.pair, after)
+                record = pair_changed(loaded.pair, after, users, self._ids.next, last_message_id=newest)
                 try:
                     await self._store.commit_pair(after, record)
                 except Conflict:
@@ -75,6 +80,11 @@ class Pairs:
         if loaded is not None and reopen_direct(loaded.pair) != loaded.pair:
             message_id = int(msgspec.json.decode(envelope.body, type=_PrivateMessage).message_id)
             await self.change(*loaded.pair.user_ids, reopen_direct, last_message_id=message_id)
+
+    async def _newest(self, before: Pair, after: Pair) -> int:
+        """Of a direct message that was there and is in somebody's list again; else 0."""
+        opens = any(after.side(each).is_open and not before.side(each).is_open for each in after.user_ids)
+        return await self._messages.newest_in(after.channel_id) if before.channel_id and opens else 0
 
     async def depart(self, user_id: int) -> None:
         """The user is gone: nobody has a relationship with them, and nobody can write to them. May be repeated."""

@@ -121,6 +121,17 @@ def test_body_is_what_clients_get(event: Event, body: dict[str, object]) -> None
     assert msgspec.json.decode(told.body) == body
 
 
+@pytest.mark.parametrize("event", [ChannelUpdated(CHANNEL), ThreadUpdated(THREAD)], ids=["channel", "thread"])
+def test_change_of_a_channel_says_nothing_of_its_messages(event: Event) -> None:
+    (told,) = envelopes(event)
+    assert "last_message_id" not in msgspec.json.decode(told.body), "clients would forget the one that they know"
+
+
+def test_new_channel_has_no_message() -> None:
+    for event in (ChannelCreated(CHANNEL), ThreadCreated(THREAD)):
+        assert msgspec.json.decode(envelopes(event)[0].body)["last_message_id"] is None
+
+
 @pytest.mark.parametrize(("event", "type"), [(BanAdded(ANN), "GUILD_BAN_ADD"), (BanRemoved(ANN), "GUILD_BAN_REMOVE")])
 def test_ban_is_told_to_those_who_may_ban(event: Event, type: str) -> None:
     (told,) = envelopes(event)

@@ -29,8 +29,8 @@ def change(before: Pair, after: Pair) -> OutboxRecord | None:
     return pair_changed(before, replace(after, version=before.version + 1), USERS, count(100).__next__)
 
 
-def regroup(before: Group | None, after: Group) -> OutboxRecord:
-    return group_changed(before, after, USERS, count(100).__next__)
+def regroup(before: Group | None, after: Group, *, last_message_id: int = 0) -> OutboxRecord:
+    return group_changed(before, after, USERS, count(100).__next__, last_message_id=last_message_id)
 
 
 def told(record: OutboxRecord | None) -> list[tuple[str, str, Any]]:
@@ -145,6 +145,8 @@ def test_group_tells_who_comes_and_who_goes() -> None:
         ("user:1", "CHANNEL_RECIPIENT_ADD", "3"),
         ("user:2", "CHANNEL_RECIPIENT_ADD", "3"),
     ]
+    assert told(regroup(group, grown))[0][2]["last_message_id"] is None
+    assert told(regroup(group, grown, last_message_id=900))[0][2]["last_message_id"] == "900"
     without_owner = Group(7, BOB, (BOB, CY), version=3)
     record = regroup(grown, without_owner)
     assert brief(record) == [
