@@ -20,9 +20,9 @@ from tests.support.refusals import INVALID_FORM, MISSING_PERMISSIONS
 from tests.support.roles import NOTHING
 from tests.support.world import World
 
-SERVICES = {"authz", "gateway", "messages", "rest", "servers", "users"}
+SERVICES = {"authz", "gateway", "messages", "rest", "servers", "users", "webhooks"}
 # One database each, and only its own: `users` keeps what the identity provider knows apart from its profiles.
-DATABASES = {"authz.db", "bus.db", "gateway.db", "identity.db", "messages.db", "servers.db", "users.db"}
+DATABASES = {f"{name}.db" for name in SERVICES} | {"bus.db", "identity.db"}
 
 EPOCH_MS = 1420070400000
 

@@ -26,6 +26,9 @@ def assert_discords_form(answer: httpx.Response) -> None:
     """https://docs.discord.com/developers/reference#error-messages"""
     assert 400 <= answer.status_code < 500, f"{answer.request.method} {answer.request.url}: {answer.text[:200]}"
     assert answer.headers["content-type"] == "application/json"
+    if answer.request.method == "HEAD":
+        # It has no body (RFC 9110, section 9.3.2).
+        return
     body = answer.json()
     assert isinstance(body["message"], str)
     assert isinstance(body["code"], int)

@@ -18,7 +18,7 @@ CHANNELS = "/users/@me/channels"
 
 
 async def part(people: Sequence[Api]) -> None:
-    """Leaves nothing between these people, who are those of other tests too."""
+    """Leaves nothing between these people."""
     for person in people:
         for relationship in await person.ok("GET", RELATIONSHIPS):
             await person.ok("DELETE", f"{RELATIONSHIPS}/{relationship['id']}")
@@ -47,6 +47,8 @@ class Circle:
         ada, bob, cy, eve, nobody = people
         names = {account.user_id: account.username for account in accounts.values()}
         circle = cls(beep, stack, ada, bob, cy, eve, nobody, names)
+        # They are the people of other tests too, which may have left something.
+        await part(people)
         stack.push_async_callback(part, people)
         return circle
 

@@ -35,6 +35,7 @@ WEBHOOK = "/webhooks/{webhook_id}"
 MEMBERS: Final = InServer()
 GRANDEE: Final = {"user_id": "the grandee"}
 LOW_ADMINISTRATOR: Final = {"user_id": "the low administrator"}
+NOBODYS_ROLE: Final = {"role_id": "a role that nobody holds"}
 HIGH_ROLE: Final = {"role_id": "the high role"}
 MANAGED_ROLE: Final = {"role_id": "a managed role"}
 MUTE: Final = {"communication_disabled_until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
@@ -103,7 +104,7 @@ ROWS: Final = (
     Row(f"DELETE {ROLE}", NobodyInside(), note="a bot's own", things=MANAGED_ROLE),
     Row(f"DELETE {ROLE}", NobodyInside(), note="@everyone", things={"role_id": "@everyone"}),
     Row(f"POST {SERVER}/roles", ADMINISTRATES, {"name": "all", "permissions": "8"}, note="more than one has"),
-    Row(f"PATCH {ROLE}", ADMINISTRATES, {"permissions": "8"}, note="more than one has"),
+    Row(f"PATCH {ROLE}", ADMINISTRATES, {"permissions": "8"}, note="more than one has", things=NOBODYS_ROLE),
     Row(f"PUT {BOT}", ADMINISTRATES, {"permissions": "8"}, note="more than one has"),
     Row(f"PUT {OVERWRITE}", ADMINISTRATES_HERE, {"type": 1, "allow": EVERYONE}, note="more than one has"),
     Row(f"DELETE {OVERWRITE}", ADMINISTRATES_HERE, note="more than one has", things={"target_id": "a rich overwrite"}),

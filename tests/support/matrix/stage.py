@@ -287,6 +287,9 @@ class Stage:
     async def _role(self, ids: Ids) -> Ids:
         return {"role_id": await self.owner.make_role(ids["server_id"], "thing", NOTHING, self.people["target"])}
 
+    async def _nobodys_role(self, ids: Ids) -> Ids:
+        return {"role_id": await self.owner.make_role(ids["server_id"], "nobody's", NOTHING)}
+
     async def _overwrite(self, ids: Ids) -> Ids:
         await self.owner.ok("PUT", f"/channels/{ids['channel_id']}/permissions/{ids['target_id']}", {"type": 1})
         return {}
@@ -370,6 +373,7 @@ _MAKERS: Final[Mapping[str, Callable[[Stage, Ids], Awaitable[Ids]]]] = {
     "reacted message": Stage._reacted_message,
     "pinned message": Stage._pinned_message,
     "role_id": Stage._role,
+    "a role that nobody holds": Stage._nobodys_role,
     "overwrite": Stage._overwrite,
     "a rich overwrite": Stage._rich_overwrite,
     "category_id": Stage._category,
