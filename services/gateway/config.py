@@ -37,7 +37,7 @@ class Settings:
     presence_grace: float = 10.0
     stalled_after: float = 20.0
     backlog_events: int = limits.REPLAY_EVENTS // 2
-    lingering: float = 5.0
+    lingering: float = 15.0
     starts_at_once: int = 64
     sessions_per_user: int = 1000
     recent_bytes: int = 16 * 1024 * 1024
