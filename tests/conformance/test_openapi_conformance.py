@@ -30,7 +30,7 @@ from tests.conformance.substitution import path_ids, with_ids
 
 # 0: few, and the same each time.
 EXAMPLES: Final = int(os.environ.get("CONFORMANCE_EXAMPLES", "0"))
-COMMITTED_EXAMPLES: Final = 4
+COMMITTED_EXAMPLES: Final = 2
 
 MESSAGE: Final = 2000
 READS: Final = ("GET", "HEAD")
