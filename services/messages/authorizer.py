@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from beep.authz.v1 import authz_service_pb2 as authz_pb
 from services.common.errors import NotFound, PermissionDenied
 from services.common.permissions import Permission
-from services.messages.domain.errors import CannotMessageUser
+from services.messages.domain.errors import CannotMessageUser, ThreadArchived
 from services.messages.domain.place import Place
 
 if TYPE_CHECKING:
@@ -78,6 +78,12 @@ class Authorizer:
         if not held.is_member:
             raise NotFound("UNKNOWN_SERVER", "Unknown server.")
         return {each.channel_id: READS & ~Permission(each.permissions) for each in held.channels}
+
+
+def require_active(decision: authz_pb.AuthorizeResponse) -> None:
+    """Raises ThreadArchived."""
+    if decision.archived:
+        raise ThreadArchived
 
 
 def place_of(channel_id: int, decision: authz_pb.AuthorizeResponse) -> Place:

@@ -5,7 +5,7 @@ CHANNEL_PINS_UPDATE, MESSAGE_REACTION_*; to a reader: MESSAGE_ACK. The body is w
 What happens in a server goes to its shard, with the channel that decides who is told (of a thread: its parent); what
 happens in a private channel goes to the shard of each participant, all in one record.
 
-Told to services, in the record of the change: AUDIT_ENTRY, BLOBS_DELETED, PRIVATE_MESSAGE.
+Told to services, in the record of the change: AUDIT_ENTRY, BLOBS_DELETED, PRIVATE_MESSAGE, THREAD_MESSAGE.
 
 Followed, by `services.messages.directory`: what changes a user, a member, a role or a channel; by `inbox`:
 CHANNELS_DELETED.
@@ -23,6 +23,7 @@ from services.common.bus import (
     AUDIT_ENTRY,
     BLOBS_DELETED,
     PRIVATE_MESSAGE,
+    THREAD_MESSAGE,
     Audience,
     Envelope,
     server_shard,
@@ -181,12 +182,15 @@ class MessageEvents:
             return ()
         return (self._to_service("rest", BLOBS_DELETED, {"keys": keys}),)
 
-    def private_message(self, place: Place, message_id: int) -> tuple[Envelope, ...]:
-        """There is a new message; nothing to tell unless it is in a private channel."""
-        if not place.is_private:
-            return ()
-        body = {"message_id": str(message_id)}
-        return (self._to_service("users", PRIVATE_MESSAGE, body, channel_id=place.channel_id),)
+    def written(self, place: Place, message_id: int, author_id: int) -> tuple[Envelope, ...]:
+        """There is a new message: whoever owns a private channel or a thread does something about it."""
+        if place.is_private:
+            body = {"message_id": str(message_id)}
+            return (self._to_service("users", PRIVATE_MESSAGE, body, channel_id=place.channel_id),)
+        if place.is_thread:
+            body = {"user_id": str(author_id)}
+            return (self._to_service("servers", THREAD_MESSAGE, body, channel_id=place.channel_id),)
+        return ()
 
     # Records.
 

@@ -1,25 +1,27 @@
-"""What other services tell servers to do: write into an audit log, show a changed profile.
+"""What other services tell servers to do: note what was done, show a changed profile, let in who writes in a thread.
 
 Each may come twice; the second time it changes nothing that somebody would notice.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 
-from services.common.bus import AUDIT_ENTRY, PROFILE_CHANGED, Envelope, server_shard
+from services.common.bus import AUDIT_ENTRY, PROFILE_CHANGED, THREAD_MESSAGE, Envelope, server_shard
 from services.common.errors import Aborted, InvalidArgument, ResourceExhausted, Unavailable
 from services.common.outbox import OutboxRecord
 from services.servers import events
 from services.servers.directory import Directory
+from services.servers.domain import thread as thread_rules
 from services.servers.domain.audit import AuditEntry, AuditLine, Deed
 from services.servers.domain.change import Change, MemberUpdated
 from services.servers.domain.errors import UnknownServer
 from services.servers.service.changes import Changes
 from services.servers.store.memberships import every_server_of
-from services.servers.store.ports import Loaded, ServerStore, Wanted
+from services.servers.store.ports import Loaded, ServerStore, Wanted, membership
 
 T = TypeVar("T")
 
@@ -44,6 +46,12 @@ class ProfileNotice(msgspec.Struct):
     user_id: int
 
 
+class ThreadNotice(msgspec.Struct):
+    """The body of a THREAD_MESSAGE."""
+
+    user_id: int
+
+
 class UnreadableNotice(InvalidArgument):
     def __init__(self, type: str) -> None:
         super().__init__("UNREADABLE_NOTICE", f"This {type} has not the form of one.")
@@ -62,6 +70,8 @@ class Notices:
             await self._write(_read(envelope, AuditNotice))
         elif envelope.type == PROFILE_CHANGED:
             await self._show(_read(envelope, ProfileNotice).user_id)
+        elif envelope.type == THREAD_MESSAGE:
+            await self._join(envelope.channel_id, _read(envelope, ThreadNotice).user_id)
         else:
             logger.warning("unknown_notice", extra={"type": envelope.type})
 
@@ -84,8 +94,29 @@ class Notices:
             member = loaded.members.get(user_id)
             return None if member is None else Change(loaded.state.changed(), (MemberUpdated(member),))
 
+        await self._change(server_id, show, Wanted(member_ids=frozenset({user_id})))
+
+    async def _join(self, thread_id: int, user_id: int) -> None:
+        """Who writes in a thread is a member of it."""
+        if await self._store.thread_memberships(user_id, [thread_id]):
+            return
+        server_id = await self._store.server_of_channel(thread_id)
+        if server_id is None:
+            return
+
+        def join(loaded: Loaded, now_ms: int) -> Change | None:
+            thread = loaded.threads.get(thread_id)
+            if thread is None or user_id not in loaded.members:
+                return None
+            member = loaded.thread_member
+            return thread_rules.join_by_writing(loaded.state, thread, user_id, member=member, now_ms=now_ms)
+
+        with suppress(UnknownServer):
+            await self._change(server_id, join, membership(thread_id, user_id))
+
+    async def _change(self, server_id: int, decide: Callable[[Loaded, int], Change | None], wanted: Wanted) -> None:
         try:
-            await self._changes.make_unbidden(server_id, show, wanted=Wanted(member_ids=frozenset({user_id})))
+            await self._changes.make_unbidden(server_id, decide, wanted=wanted)
         except (Aborted, ResourceExhausted) as error:
             raise Unavailable("SERVER_BUSY", "The server is being changed by others; tried again.") from error
 

@@ -353,6 +353,35 @@ async def test_a_message_in_a_thread_reaches_who_may_view_its_channel_and_brings
     await world.owner.send(made["id"], "closed")
 
 
+@pytest.mark.story("CHT-04")
+async def test_who_writes_in_a_thread_joins_it_also_after_having_left(world: World) -> None:
+    await world.everyone(VIEWER | SENDER)
+    made = await thread_in(world, world.owner)
+    session, own = await world.connect(world.owner), f"/channels/{made['id']}/thread-members/@me"
+    for _ in range(2):
+        start = len(session.dispatches)
+        await world.member.send(made["id"], "here I am")
+        joined = await session.wait_for("THREAD_MEMBERS_UPDATE", lambda d: d["added_members"], start=start)
+        assert [each["user_id"] for each in joined["added_members"]] == [world.member.user_id]
+        assert joined["member_count"] == 2
+        await world.member.ok("DELETE", own)
+    assert await members_of(world.owner, made) == {world.owner.user_id}
+    assert len(session.of_kind("THREAD_MEMBERS_UPDATE")) == 4
+
+
+@pytest.mark.story("CHT-11", "CHT-13", "CHT-15")
+async def test_nothing_is_edited_pinned_or_reacted_to_in_an_archived_thread(world: World) -> None:
+    await world.everyone(VIEWER | SENDER)
+    made = await thread_in(world, world.member)
+    sent = await world.member.send(made["id"], "hello")
+    await world.member.ok("PATCH", f"/channels/{made['id']}", {"archived": True})
+    message = f"/channels/{made['id']}/messages/{sent['id']}"
+    assert await world.member.refused("PATCH", message, {"content": "new"}) == THREAD_ARCHIVED
+    assert await world.member.refused("PUT", f"{message}/reactions/👍/@me") == THREAD_ARCHIVED
+    assert await world.owner.refused("PUT", f"/channels/{made['id']}/messages/pins/{sent['id']}") == THREAD_ARCHIVED
+    await world.member.ok("DELETE", message)
+
+
 async def test_nobody_outside_hears_of_a_thread(world: World) -> None:
     await world.everyone(NOTHING)
     outside, stranger = await world.connect(world.member), await world.connect(world.stranger)

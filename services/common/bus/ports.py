@@ -83,6 +83,9 @@ BLOBS_DELETED: Final = "BLOBS_DELETED"
 PRIVATE_MESSAGE: Final = "PRIVATE_MESSAGE"
 """Control event to `users`: there is a new message in the private channel `channel_id`."""
 
+THREAD_MESSAGE: Final = "THREAD_MESSAGE"
+"""Control event to `servers`: the body's `user_id` has written in the thread `channel_id`."""
+
 
 def service_shard(name: str) -> str:
     """Where a service is told what it has to do; it follows it with an `Inbox`."""

@@ -4,7 +4,7 @@ BeepError
 ├── InvalidArgument      InvalidForm, EmptyMessage, BulkDeleteTooOld
 ├── PermissionDenied     NotAuthor, SystemMessage, CannotMessageUser
 ├── NotFound             UnknownMessage, UnknownEmoji
-├── FailedPrecondition   WrongChannelType
+├── FailedPrecondition   WrongChannelType, ThreadArchived
 └── ResourceExhausted    TooManyPins, TooManyReactions, TooFast
 """
 
@@ -66,6 +66,16 @@ class UnknownMessage(NotFound):
 class WrongChannelType(FailedPrecondition):
     def __init__(self) -> None:
         super().__init__("CANNOT_DO_ON_THIS_CHANNEL_TYPE", "A category holds channels and no messages.")
+
+
+class ThreadArchived(FailedPrecondition):
+    """All that is done in an archived thread is that messages are deleted; writing in it brings it back.
+
+    https://docs.discord.com/developers/topics/threads#active-archived-threads
+    """
+
+    def __init__(self) -> None:
+        super().__init__("THREAD_ARCHIVED", "This thread is archived.")
 
 
 class TooManyPins(ResourceExhausted):

@@ -5,7 +5,7 @@ from beep.messages.v1 import messages_service_pb2 as pb
 from services.common.auth import current_user_id
 from services.common.clock import Clock
 from services.common.permissions import Permission
-from services.messages.authorizer import Authorizer, place_of
+from services.messages.authorizer import Authorizer, place_of, require_active
 from services.messages.directory import Directory
 from services.messages.domain import attachment, message
 from services.messages.domain.attachment import Attachment
@@ -45,6 +45,7 @@ class Editing:
             _rights_to_edit(request),
             optional=Permission.MENTION_EVERYONE | Permission.MANAGE_MESSAGES,
         )
+        require_active(decision)
         manages = bool(decision.granted & Permission.MANAGE_MESSAGES)
         place = place_of(request.channel_id, decision)
         for _ in range(MAX_CONFLICTS):

@@ -9,7 +9,7 @@ from services.common.bus import Envelope
 from services.common.clock import Clock
 from services.common.permissions import Permission
 from services.common.snowflake import MAX_SNOWFLAKE, SnowflakeGenerator
-from services.messages.authorizer import Authorizer, place_of
+from services.messages.authorizer import Authorizer, place_of, require_active
 from services.messages.channels import Channels
 from services.messages.directory import Directory
 from services.messages.domain import message
@@ -51,6 +51,7 @@ class Pinning:
     async def pin(self, channel_id: int, message_id: int, reason: str) -> None:
         """Pinning again changes nothing."""
         decision = await self._authorizer.require_any(current_user_id(), channel_id, _MAY_PIN)
+        require_active(decision)
         for _ in range(MAX_CONFLICTS):
             old = await self._find(channel_id, message_id)
             if old.pinned_at_ms or await self._try_to_pin(old, decision, reason):
@@ -60,6 +61,7 @@ class Pinning:
     async def unpin(self, channel_id: int, message_id: int, reason: str) -> None:
         user_id = current_user_id()
         decision = await self._authorizer.require_any(user_id, channel_id, _MAY_PIN)
+        require_active(decision)
         place = place_of(channel_id, decision)
         for _ in range(MAX_CONFLICTS):
             old = await self._find(channel_id, message_id)
@@ -97,7 +99,7 @@ class Pinning:
                 self._events.created(said, channel_type),
                 also=(
                     *self._audit(place, AuditAction.MESSAGE_PIN, old, user_id, reason),
-                    *self._events.private_message(place, message_id),
+                    *self._events.written(place, message_id, user_id),
                 ),
             )
             # The notice is theirs, and nobody has their own words to read.

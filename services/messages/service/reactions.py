@@ -7,7 +7,7 @@ from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceServicer
 from services.common import limits
 from services.common.auth import current_user_id
 from services.common.permissions import Permission
-from services.messages.authorizer import Authorizer, place_of, refusal
+from services.messages.authorizer import Authorizer, place_of, refusal, require_active
 from services.messages.directory import Directory
 from services.messages.domain import history
 from services.messages.domain.emoji import normalise
@@ -42,6 +42,7 @@ class ReactionsService(ReactionsServiceServicer):
         decision = await self._authorizer.require(
             user_id, request.channel_id, _READS, optional=Permission.ADD_REACTIONS
         )
+        require_active(decision)
         emoji = normalise(request.emoji)
         message = await self._find(request.channel_id, request.message_id)
         place = place_of(request.channel_id, decision)
@@ -63,6 +64,7 @@ class ReactionsService(ReactionsServiceServicer):
         whose = request.user_id or user_id
         needed = _READS if whose == user_id else Permission.MANAGE_MESSAGES
         decision = await self._authorizer.require(user_id, request.channel_id, needed)
+        require_active(decision)
         emoji = normalise(request.emoji)
         await self._find(request.channel_id, request.message_id)
         place = place_of(request.channel_id, decision)
@@ -72,6 +74,7 @@ class ReactionsService(ReactionsServiceServicer):
 
     async def ClearReactions(self, request: pb.ClearReactionsRequest, context: Any) -> pb.ClearReactionsResponse:
         decision = await self._authorizer.require(current_user_id(), request.channel_id, Permission.MANAGE_MESSAGES)
+        require_active(decision)
         emoji = normalise(request.emoji) if request.emoji else ""
         await self._find(request.channel_id, request.message_id)
         place = place_of(request.channel_id, decision)

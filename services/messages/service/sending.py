@@ -94,7 +94,7 @@ class Sending:
             record = self._events.record(
                 place,
                 self._events.created(shown, channel_type),
-                also=self._events.private_message(place, message_id),
+                also=self._events.written(place, message_id, user_id),
             )
             stored = await self._store.insert(new, record, nonce=nonce, interval_ms=interval_ms, reads=is_person)
             return shown if stored is new else await self._repeated(stored, request)

@@ -160,6 +160,15 @@ def join(
     return Change(state.changed(), (ThreadJoined(counted, joined),), thread_members_put=(joined,))
 
 
+def join_by_writing(
+    state: ServerState, thread: Thread, user_id: int, *, member: ThreadMember | None, now_ms: int
+) -> Change | None:
+    """Makes a member of the thread of whoever has written in it; None where there is no room, or it is over since."""
+    if thread.archived or thread.member_count >= THREAD_MEMBERS:
+        return None
+    return join(state, thread, user_id, member=member, now_ms=now_ms)
+
+
 def leave(
     state: ServerState, actor: Actor, thread: Thread, user_id: int, *, member: ThreadMember | None
 ) -> Change | None:

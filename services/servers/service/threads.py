@@ -17,7 +17,7 @@ from services.servers.domain.state import Thread
 from services.servers.domain.thread import EDITS, ThreadEdit
 from services.servers.service.access import Access
 from services.servers.service.changes import Changes, Scene, idempotency_key
-from services.servers.store.ports import Loaded, ServerStore, Wanted
+from services.servers.store.ports import Loaded, ServerStore, Wanted, membership
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -144,7 +144,7 @@ class ThreadsService(ThreadsServiceServicer):
                 member=scene.loaded.thread_member,
                 now_ms=scene.now_ms,
             ),
-            wanted=_membership(request.thread_id, request.user_id),
+            wanted=membership(request.thread_id, request.user_id),
         )
         return pb.AddThreadMemberResponse()
 
@@ -162,7 +162,7 @@ class ThreadsService(ThreadsServiceServicer):
                 request.user_id,
                 member=scene.loaded.thread_member,
             ),
-            wanted=_membership(request.thread_id, request.user_id),
+            wanted=membership(request.thread_id, request.user_id),
         )
         return pb.RemoveThreadMemberResponse()
 
@@ -206,10 +206,6 @@ class ThreadsService(ThreadsServiceServicer):
     async def _memberships(self, user_id: int, threads: Collection[Thread]) -> list[channel_pb2.ThreadMember]:
         members = await self._store.thread_memberships(user_id, [thread.id for thread in threads])
         return [render.thread_member(member) for member in members]
-
-
-def _membership(thread_id: int, user_id: int) -> Wanted:
-    return Wanted(thread_id=thread_id, thread_member_id=user_id, member_ids=frozenset({user_id}))
 
 
 def _thread(loaded: Loaded, thread_id: int) -> Thread:

@@ -104,6 +104,11 @@ class Loaded:
 NOTHING_ELSE: Final = Wanted()
 
 
+def membership(thread_id: int, user_id: int) -> Wanted:
+    """A thread, and whether the user is in it, and in the server."""
+    return Wanted(thread_id=thread_id, thread_member_id=user_id, member_ids=frozenset({user_id}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     server_id: int

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from beep.messages.v1 import messages_service_pb2 as pb
-from services.common.bus import PRIVATE_MESSAGE, Audience, service_shard, user_shard
-from services.common.errors import NotFound, PermissionDenied
+from beep.messages.v1 import reactions_service_pb2 as reactions_pb
+from services.common.bus import PRIVATE_MESSAGE, THREAD_MESSAGE, Audience, service_shard, user_shard
+from services.common.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.common.permissions import Permission
 from tests.integration.messages.harness import (
     ANN,
@@ -168,6 +169,42 @@ async def test_refused_message_leaves_an_archived_thread_as_it_is(world: World) 
     await world.open_thread(archived=True, locked=True)
     with pytest.raises(PermissionDenied):
         await world.send(ANN, channel_id=THREAD)
+    assert world.tables.unarchived == []
+
+
+async def test_servers_is_told_who_wrote_in_a_thread_and_of_nothing_said_elsewhere(world: World) -> None:
+    await world.grant(ANN, TALKS)
+    await world.open_thread()
+    listener = world.listen(service_shard("servers"))
+    await world.send(ANN)
+    await world.send(ANN, channel_id=THREAD)
+    [told] = await listener.next(1)
+    assert (told.type, told.channel_id, told.audience) == (THREAD_MESSAGE, THREAD, Audience.NONE)
+    assert msgspec.json.decode(told.body) == {"user_id": str(ANN)}
+
+
+async def test_nothing_but_deleting_is_done_in_an_archived_thread(world: World) -> None:
+    await world.grant(ANN, TALKS | Permission.ADD_REACTIONS | Permission.MANAGE_MESSAGES | Permission.PIN_MESSAGES)
+    await world.open_thread()
+    sent = await world.send(ANN, channel_id=THREAD)
+    named = {"channel_id": THREAD, "message_id": sent.id}
+    reaction = named | {"emoji": "👍"}
+    await world.reactions(ANN).AddReaction(reactions_pb.AddReactionRequest(**reaction))
+    await world.open_thread(archived=True)
+    for call in (
+        world.as_user(ANN).UpdateMessage(pb.UpdateMessageRequest(content="new", **named)),
+        world.as_user(ANN).PinMessage(pb.PinMessageRequest(**named)),
+        world.as_user(ANN).UnpinMessage(pb.UnpinMessageRequest(**named)),
+        world.reactions(ANN).AddReaction(reactions_pb.AddReactionRequest(**reaction)),
+        world.reactions(ANN).RemoveReaction(reactions_pb.RemoveReactionRequest(**reaction)),
+        world.reactions(ANN).ClearReactions(reactions_pb.ClearReactionsRequest(**reaction)),
+    ):
+        with pytest.raises(FailedPrecondition) as refused:
+            await call
+        assert refused.value.reason == "THREAD_ARCHIVED"
+    found = await world.as_user(ANN).GetMessage(pb.GetMessageRequest(**named))
+    assert (found.message.content, len(found.message.reactions)) == ("hello", 1)
+    await world.as_user(ANN).DeleteMessage(pb.DeleteMessageRequest(**named))
     assert world.tables.unarchived == []
 
 

@@ -180,6 +180,19 @@ def test_who_joins_is_counted_once() -> None:
         join(thread(member_count=THREAD_MEMBERS), None)
 
 
+def test_who_writes_joins_unless_there_is_no_room_or_it_is_over() -> None:
+    def write(of: Thread, present: ThreadMember | None = None) -> Change | None:
+        return rules.join_by_writing(server(), of, BOB, member=present, now_ms=NOW)
+
+    change = write(thread(member_count=1))
+    assert change is not None
+    assert change.events == (ThreadJoined(thread(member_count=2), member(BOB)),)
+    assert change.thread_members_put == (member(BOB),)
+    assert write(thread(), member(BOB)) is None
+    assert write(thread(archived=True)) is None
+    assert write(thread(member_count=THREAD_MEMBERS)) is None
+
+
 def test_one_leaves_oneself_and_is_taken_out_by_the_owner_or_a_manager() -> None:
     for by, holds in ((BOB, 0), (ANN, 0), (KEEPER, P.MANAGE_THREADS)):
         change = leave(thread(member_count=2), BOB, member(BOB), by=by, holds=holds)
