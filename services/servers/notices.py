@@ -16,7 +16,7 @@ from services.common.outbox import OutboxRecord
 from services.servers import events
 from services.servers.directory import Directory
 from services.servers.domain import thread as thread_rules
-from services.servers.domain.audit import AuditEntry, AuditLine, Deed
+from services.servers.domain.audit import AuditChange, AuditEntry, AuditLine, Deed
 from services.servers.domain.change import Change, MemberUpdated
 from services.servers.domain.errors import UnknownServer
 from services.servers.service.changes import Changes
@@ -38,6 +38,7 @@ class AuditNotice(msgspec.Struct):
     target_id: int = 0
     reason: str | None = None
     options: dict[str, str] | None = None
+    changes: tuple[AuditChange, ...] = ()
 
 
 class ProfileNotice(msgspec.Struct):
@@ -76,7 +77,7 @@ class Notices:
             logger.warning("unknown_notice", extra={"type": envelope.type})
 
     async def _write(self, notice: AuditNotice) -> None:
-        line = AuditLine(notice.action, notice.target_id, options=notice.options)
+        line = AuditLine(notice.action, notice.target_id, notice.changes, options=notice.options)
         entry = AuditEntry(notice.id, notice.server_id, Deed(notice.actor_id, notice.reason or ""), line)
         envelope = events.audit_envelope(entry, self._changes.next_id)
         record = OutboxRecord(self._changes.next_id(), server_shard(entry.server_id), (envelope,))

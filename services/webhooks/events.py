@@ -24,6 +24,22 @@ UPDATED: Final = 51
 DELETED: Final = 52
 
 
+# What the audit log tells of a webhook. Not its token.
+_AUDITED: Final[dict[str, Callable[[Webhook], str | None]]] = {
+    "name": lambda webhook: webhook.name,
+    "channel_id": lambda webhook: str(webhook.channel_id),
+    "avatar_hash": lambda webhook: webhook.avatar or None,
+}
+
+
+class AuditChange(msgspec.Struct):
+    """One field. None: it was, or is, not there."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+
 class AuditEntry(msgspec.Struct):
     """The body of AUDIT_ENTRY."""
 
@@ -33,6 +49,7 @@ class AuditEntry(msgspec.Struct):
     action: int
     target_id: str
     reason: str
+    changes: list[AuditChange]
     options: None = None
 
 
@@ -69,7 +86,7 @@ class WebhookEvents:
         envelopes = [self._update(webhook.server_id, channel_id) for channel_id in channel_ids]
         if actor_id:
             action = CREATED if before is None else UPDATED if after is not None else DELETED
-            envelopes.append(self._audit(webhook, action, actor_id, reason))
+            envelopes.append(self._audit(webhook, action, actor_id, reason, _changes(before, after)))
         if before is not None and before.avatar and (after is None or after.avatar != before.avatar):
             envelopes.append(self._blobs_deleted([before]))
         return OutboxRecord(self._next_id(), server_shard(webhook.server_id), tuple(envelopes))
@@ -104,7 +121,7 @@ class WebhookEvents:
             channel_id=channel_id,
         )
 
-    def _audit(self, webhook: Webhook, action: int, actor_id: int, reason: str) -> Envelope:
+    def _audit(self, webhook: Webhook, action: int, actor_id: int, reason: str, changes: list[AuditChange]) -> Envelope:
         entry_id = self._next_id()
         entry = AuditEntry(
             id=str(entry_id),
@@ -113,6 +130,7 @@ class WebhookEvents:
             action=action,
             target_id=str(webhook.id),
             reason=reason,
+            changes=changes,
         )
         return Envelope(
             event_id=entry_id,
@@ -122,3 +140,11 @@ class WebhookEvents:
             audience=Audience.NONE,
             server_id=webhook.server_id,
         )
+
+
+def _changes(before: Webhook | None, after: Webhook | None) -> list[AuditChange]:
+    fields = (
+        (key, None if before is None else read(before), None if after is None else read(after))
+        for key, read in _AUDITED.items()
+    )
+    return [AuditChange(key, old, new) for key, old, new in fields if old != new]

@@ -71,6 +71,12 @@ async def test_mails_sent_at_the_same_time_all_arrive(mailbox: Mailbox) -> None:
     assert {subject for subject, _ in await mailbox.arrived("ada@example.org")} == {mail.subject for mail in mails}
 
 
+async def test_directory_shows_the_mails_of_an_address_however_it_is_written(tmp_path: Path) -> None:
+    directory = MailDirectory(tmp_path, ManualClock())
+    await directory.send(HELLO)
+    assert [mail.subject for mail in await directory.list("Ada@Example.org")] == ["Hello"]
+
+
 async def test_directory_keeps_one_file_when_a_mail_is_sent_twice(tmp_path: Path) -> None:
     directory = MailDirectory(tmp_path, ManualClock())
     await directory.send(HELLO)

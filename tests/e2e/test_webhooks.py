@@ -138,9 +138,15 @@ async def test_who_did_what_to_a_webhook_stands_in_the_audit_log(world: World) -
     made = await world.owner.ok("POST", f"{world.channel_path}/webhooks", {"name": "ci"}, **reason)
     await world.owner.ok("PATCH", f"/webhooks/{made['id']}", {"name": "cd"})
     await world.owner.ok("DELETE", f"/webhooks/{made['id']}")
+    changes = {
+        50: [{"key": "name", "new_value": "ci"}, {"key": "channel_id", "new_value": world.channel_id}],
+        51: [{"key": "name", "old_value": "ci", "new_value": "cd"}],
+        52: [{"key": "name", "old_value": "cd"}, {"key": "channel_id", "old_value": world.channel_id}],
+    }
     for action, why in ((50, "for the builds"), (51, None), (52, None)):
         entry = await session.wait_for("GUILD_AUDIT_LOG_ENTRY_CREATE", lambda d, a=action: d["action_type"] == a)
         assert (entry["target_id"], entry["user_id"]) == (made["id"], world.owner.user_id)
         assert entry.get("reason") == why
+        assert entry["changes"] == changes[action]
     log = await world.owner.ok("GET", f"{world.path}/audit-logs", params={"action_type": 50})
     assert [entry["target_id"] for entry in log["audit_log_entries"]] == [made["id"]]

@@ -71,7 +71,7 @@ class MailDirectory:
         found = []
         for file in newest_first:
             message = BytesParser(policy=policy.default).parsebytes(file.read_bytes())
-            if to is None or message["To"] == to:
+            if to is None or message["To"].lower() == to.lower():
                 text = message.get_content().replace("\r\n", "\n")
                 found.append(ReceivedMail(file.stem, message["To"], message["Subject"], message["Date"], text))
             if len(found) == MAX_LISTED:
