@@ -24,6 +24,7 @@ from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
+from services.servers.archiving import Archiving
 from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
@@ -71,6 +72,7 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         mutes = MuteTimer(store, changes, clock)
         await stack.enter_async_context(running(directory.follow()))
         await stack.enter_async_context(running(mutes.run()))
+        await stack.enter_async_context(running(Archiving(store, changes, peers, clock).run()))
         inbox = Inbox("servers", runtime.bus, database, Notices(store, changes, directory).handle, clock)
         await stack.enter_async_context(running(inbox.run()))
 

@@ -555,6 +555,25 @@ async def test_thread_is_changed_and_removed_with_its_members(store: ServerStore
     assert await store.thread_members(7000, after=0, limit=9) == []
 
 
+async def test_threads_are_looked_at_when_they_may_be_idle(store: ServerStore) -> None:
+    hour = 3_600_000
+    first, later = thread(auto_archive_minutes=60), thread(7001, auto_archive_minutes=1440)
+    state = await with_threads(store, first, later, thread(7002, archived=True))
+    assert await store.idle_threads(until_ms=NOW + hour - 1, limit=9) == []
+    assert await store.idle_threads(until_ms=NOW + hour, limit=9) == [(1000, 7000)]
+    assert await store.idle_threads(until_ms=NOW + 24 * hour, limit=9) == [(1000, 7000), (1000, 7001)]
+    assert await store.idle_threads(until_ms=NOW + 24 * hour, limit=1) == [(1000, 7000)]
+
+    await store.look_again(7000, at_ms=NOW + 30 * hour)
+    assert await store.idle_threads(until_ms=NOW + 24 * hour, limit=9) == [(1000, 7001)]
+    assert (await loaded(store, 1000, NO_ONE)).state.version == state.version
+    put = (ThreadChange(later, replace(later, archived=True)), ThreadChange(first, replace(first, name="new")))
+    await changed(store, state, Change(state.changed(), (), threads=put))
+    assert await store.idle_threads(until_ms=NOW + 90 * hour, limit=9) == [(1000, 7000)]
+    await store.look_again(7001, at_ms=NOW)
+    assert await store.idle_threads(until_ms=NOW, limit=9) == []
+
+
 async def test_who_leaves_the_server_leaves_its_threads(store: ServerStore) -> None:
     state = await with_threads(store, thread(), members=(in_thread(OWNER), in_thread(ANN)))
     await changed(store, state, member_rules.leave(state, Member(user_id=ANN, joined_at_ms=NOW), ()))

@@ -64,7 +64,7 @@ class Thread:
     archived: bool = False
     # Only who manages threads may write in it, or un-archive it.
     locked: bool = False
-    # Of inactivity, after which clients stop showing it.
+    # Of inactivity, after which it is archived by itself.
     auto_archive_minutes: int
     rate_limit_per_user: int = 0
     archive_changed_at_ms: int

@@ -137,6 +137,18 @@ def reopen(state: ServerState, thread: Thread, *, threads: Iterable[Thread], now
     return None if thread.locked else _updated(state, thread, ThreadEdit(archived=False), threads, now_ms)
 
 
+def idle_at_ms(thread: Thread, last_message_ms: int = 0) -> int:
+    """When the thread is archived unless somebody writes in it before. `last_message_ms`: 0: there is none."""
+    return max(thread.archive_changed_at_ms, last_message_ms) + thread.auto_archive_minutes * 60_000
+
+
+def archive_idle(state: ServerState, thread: Thread, *, last_message_ms: int, now_ms: int) -> Change | None:
+    """What the timer does: None if the thread is archived, or somebody has written in it."""
+    if thread.archived or idle_at_ms(thread, last_message_ms) > now_ms:
+        return None
+    return _updated(state, thread, ThreadEdit(archived=True), (), now_ms)
+
+
 def delete(state: ServerState, thread: Thread) -> Change:
     return Change(state.changed(), (ThreadDeleted(thread),), threads=(ThreadChange(thread, None),))
 

@@ -187,6 +187,15 @@ class ServerStore(Protocol):
         """Those of the threads that the user is a member of."""
         ...
 
+    async def idle_threads(self, *, until_ms: int, limit: int) -> list[tuple[int, int]]:
+        """Server and id of active threads that nobody may have written in for as long as they say, by that time: the
+        longest waiting first. Each change of a thread sets when that is, as if it had no message."""
+        ...
+
+    async def look_again(self, thread_id: int, *, at_ms: int) -> None:
+        """Until then it is not among the `idle_threads`. No change of the server; nothing, if it is archived."""
+        ...
+
     async def members_page(self, server_id: int, *, after: int, limit: int) -> list[Member]:
         """Members with a user id above `after`, ascending."""
         ...

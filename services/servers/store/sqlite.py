@@ -88,6 +88,7 @@ UPDATE servers SET
     member_count = (SELECT count(*) FROM members WHERE members.server_id = servers.server_id);
 """,
     threads.DDL,
+    threads.IDLE_DDL,
 )
 
 _RANKED: Final = """
@@ -142,6 +143,12 @@ class SqliteServerStore:
 
     async def thread_memberships(self, user_id: int, thread_ids: Collection[int]) -> list[ThreadMember]:
         return await self._db.read(lambda conn: threads.memberships(conn, user_id, thread_ids))
+
+    async def idle_threads(self, *, until_ms: int, limit: int) -> list[tuple[int, int]]:
+        return await self._db.read(lambda conn: threads.idle(conn, until_ms, limit))
+
+    async def look_again(self, thread_id: int, *, at_ms: int) -> None:
+        await self._db.write(lambda conn: threads.look_again(conn, thread_id, at_ms))
 
     async def members_page(self, server_id: int, *, after: int, limit: int) -> list[Member]:
         sql = f"SELECT {_MEMBER} FROM members WHERE server_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.servers.domain.state import Thread, ThreadMember
+from services.servers.domain.thread import idle_at_ms
 from services.servers.store.ports import Commit, VersionConflict, Wanted
 
 DDL: Final = """
@@ -31,6 +32,13 @@ CREATE TABLE thread_members (
     PRIMARY KEY (thread_id, user_id)
 ) WITHOUT ROWID;
 CREATE INDEX thread_members_user ON thread_members (server_id, user_id);
+"""
+
+IDLE_DDL: Final = """
+-- When to look whether anybody still writes in it; 0: it is archived. Of threads that were there before: at once.
+ALTER TABLE threads ADD COLUMN idle_at_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE threads SET idle_at_ms = archive_changed_at_ms WHERE NOT archived;
+CREATE INDEX threads_idle ON threads (idle_at_ms) WHERE idle_at_ms > 0;
 """
 
 _THREAD: Final = """
@@ -112,7 +120,7 @@ def _put_thread(conn: sqlite3.Connection, thread: Thread, *, is_new: bool) -> No
         if done.rowcount != 1:
             raise VersionConflict
     conn.execute(
-        "INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             thread.id,
             thread.server_id,
@@ -121,8 +129,20 @@ def _put_thread(conn: sqlite3.Connection, thread: Thread, *, is_new: bool) -> No
             thread.archive_changed_at_ms,
             # Counted when it is read: who leaves the server leaves its threads, too.
             _encode(replace(thread, member_count=0)),
+            0 if thread.archived else idle_at_ms(thread),
         ),
     )
+
+
+def idle(conn: sqlite3.Connection, until_ms: int, limit: int) -> list[tuple[int, int]]:
+    return conn.execute(
+        "SELECT server_id, thread_id FROM threads WHERE idle_at_ms > 0 AND idle_at_ms <= ? ORDER BY idle_at_ms LIMIT ?",
+        (until_ms, limit),
+    ).fetchall()
+
+
+def look_again(conn: sqlite3.Connection, thread_id: int, at_ms: int) -> None:
+    conn.execute("UPDATE threads SET idle_at_ms = ? WHERE thread_id = ? AND idle_at_ms > 0", (at_ms, thread_id))
 
 
 def archived_page(conn: sqlite3.Connection, channel_id: int, before_ms: int, limit: int) -> list[Thread]:

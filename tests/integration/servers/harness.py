@@ -11,6 +11,8 @@ import pytest
 
 from beep.authz.v1 import authz_service_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.messages.v1 import messages_service_pb2
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceServicer, add_MessagesServiceServicer_to_server
 from beep.servers.v1 import (
     channel_pb2,
     channels_service_pb2,
@@ -32,8 +34,9 @@ from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceStub
 from beep.users.v1.bots_service_pb2 import CreateBotRequest
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from services.authz import __main__ as authz
+from services.common.auth import require_service
 from services.common.bus import Envelope, server_shard
-from services.common.errors import BeepError
+from services.common.errors import BeepError, Unavailable
 from services.common.permissions import Permission
 from services.common.rpc import Channel
 from services.common.sqlite import Database
@@ -165,12 +168,38 @@ class Caller:
         return await self.servers.GetServer(servers_service_pb2.GetServerRequest(server_id=server_id))
 
 
+class StandInMessages(MessagesServiceServicer):
+    """The messages service, as far as servers asks it. `last`: the newest message by channel; while `gone`, it does
+    not answer."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, int] = {}
+        self.gone = False
+        self.asked = asyncio.Event()
+
+    async def ListLastMessages(
+        self, request: messages_service_pb2.ListLastMessagesRequest, context: object
+    ) -> messages_service_pb2.ListLastMessagesResponse:
+        require_service()
+        self.asked.set()
+        if self.gone:
+            raise Unavailable("GONE")
+        known = [
+            messages_service_pb2.LastMessage(channel_id=channel_id, message_id=self.last[channel_id])
+            for channel_id in request.channel_ids
+            if channel_id in self.last
+        ]
+        return messages_service_pb2.ListLastMessagesResponse(last_messages=known)
+
+
 class World:
     """The users of `NAMES`, and services that can be asked as any of them."""
 
     def __init__(self, stack: AsyncExitStack, beep: InProcess, clock: ManualClock) -> None:
         self.clock = clock
         self.bus = beep.bus
+        self.messages = StandInMessages()
+        beep.servers["messages"].add(add_MessagesServiceServicer_to_server, self.messages)
         self._stack = stack
         self._beep = beep
         self._service: AsyncExitStack | None = None
@@ -278,7 +307,7 @@ class World:
 async def running_world(data: Path) -> AsyncIterator[World]:
     clock = ManualClock()
     async with AsyncExitStack() as stack:
-        beep = await stack.enter_async_context(in_process(data, clock, "authz", "users", "servers"))
+        beep = await stack.enter_async_context(in_process(data, clock, "authz", "users", "servers", "messages"))
         world = World(stack, beep, clock)
         await world.start()
         stack.push_async_callback(world.close)

@@ -6,6 +6,7 @@ import msgspec
 
 from beep.servers.v1 import channel_pb2, channels_service_pb2, servers_service_pb2, threads_service_pb2
 from services.common.permissions import Permission
+from services.common.snowflake import at_ms
 from tests.integration.servers.harness import ANN, BOB, EVE, OWNER, World, refused, settled
 
 VIEW, SEND = Permission.VIEW_CHANNEL, Permission.SEND_MESSAGES
@@ -119,3 +120,41 @@ async def test_only_who_may_view_the_channel_is_added_to_a_thread(world: World) 
         await world.user(EVE).add_to_thread(thread_id, EVE)
     await world.user(OWNER).set_overwrite(channel_id, BOB, member=True)
     await world.user(ANN).add_to_thread(thread_id, BOB)
+
+
+async def rounds(world: World, minutes: int) -> None:
+    """Lets this time pass, and the round of the timer at its end be done."""
+    await settled()
+    world.messages.asked.clear()
+    world.clock.advance(minutes * 60)
+    async with asyncio.timeout(5):
+        await world.messages.asked.wait()
+
+
+async def test_thread_is_archived_when_nobody_writes_in_it_and_not_before(world: World) -> None:
+    server_id, _, thread_id = await a_thread(world)
+    await world.user(ANN).update_thread(thread_id, auto_archive_minutes=60)
+    world.messages.last[thread_id] = at_ms(world.clock.now_ms() + 40 * 60_000)
+    await rounds(world, 61)
+    # Written in, twenty minutes ago: it is looked at again when that is an hour ago.
+    (thread,) = (await world.service().snapshot(server_id)).threads
+    assert not thread.thread.archived
+
+    await world.restart()
+    assert len((await world.service().snapshot(server_id)).threads) == 1
+    await rounds(world, 41)
+    await world.published(server_id, "THREAD_UPDATE", times=2)
+    assert (await world.dispatches(server_id))[-1][1]["thread_metadata"]["archived"]
+    assert list((await world.service().snapshot(server_id)).threads) == []
+
+
+async def test_thread_stays_while_nobody_can_tell_whether_it_is_idle(world: World) -> None:
+    server_id, _, thread_id = await a_thread(world)
+    await world.user(ANN).update_thread(thread_id, auto_archive_minutes=60)
+    world.messages.gone = True
+    await rounds(world, 61)
+    assert len((await world.service().snapshot(server_id)).threads) == 1
+    world.messages.gone = False
+    await rounds(world, 2)
+    await world.published(server_id, "THREAD_UPDATE", times=2)
+    assert list((await world.service().snapshot(server_id)).threads) == []

@@ -180,6 +180,24 @@ def test_who_joins_is_counted_once() -> None:
         join(thread(member_count=THREAD_MEMBERS), None)
 
 
+def test_thread_is_archived_when_nobody_has_written_for_as_long_as_it_says() -> None:
+    hour = 3_600_000
+    idle = thread(auto_archive_minutes=60)
+
+    def archive(of: Thread, now_ms: int, last_message_ms: int = 0) -> Change | None:
+        return rules.archive_idle(server(), of, last_message_ms=last_message_ms, now_ms=now_ms)
+
+    assert archive(idle, NOW + hour - 1) is None
+    change = archive(idle, NOW + hour)
+    assert change is not None
+    archived = replace(idle, archived=True, archive_changed_at_ms=NOW + hour)
+    assert change.events == (ThreadUpdated(archived),)
+    assert change.threads == (ThreadChange(idle, archived),)
+    assert archive(idle, NOW + hour, last_message_ms=NOW + 5) is None
+    assert archive(idle, NOW + hour + 5, last_message_ms=NOW + 5) is not None
+    assert archive(thread(archived=True), NOW + 9 * hour) is None
+
+
 def test_who_writes_joins_unless_there_is_no_room_or_it_is_over() -> None:
     def write(of: Thread, present: ThreadMember | None = None) -> Change | None:
         return rules.join_by_writing(server(), of, BOB, member=present, now_ms=NOW)
