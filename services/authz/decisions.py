@@ -77,7 +77,6 @@ class Decisions:
     ) -> Decision:
         """May the user view the channel and do all of `required` in it? Raises ValueError for an unknown bit."""
         required |= VIEW.mask
-        wanted = rights_in(required | optional)
         instant = await self._pinning.in_channel(user_id, channel_id)
         if isinstance(instant, PrivatePin):
             return await self._in_private(instant, required, optional)
@@ -85,11 +84,7 @@ class Decisions:
         if instant is None or caller is None:
             return _HIDDEN
         (channel,) = instant.channels
-        viewed = await self._waves.views(caller, channel)
-        granted = 0
-        for right in wanted:
-            if await self._waves.in_channel(caller, channel, right, viewed=viewed):
-                granted |= right.mask
+        granted = await self._waves.granted(caller, channel, required | optional)
         decision = _decide(caller, required, optional, granted)
         if channel.thread is None:
             return decision

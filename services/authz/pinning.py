@@ -134,7 +134,9 @@ class Pinning:
     async def in_channel(self, user_id: int, channel_id: int) -> Instant | PrivatePin | None:
         """Pin a user and a channel with its server, or a private one; None if there is no such channel."""
         while True:
-            (channel,) = await self._places((channel_id,))
+            channel = self._remembered(channel_id)
+            if channel is None:
+                (channel,) = await self._places((channel_id,))
             # No await from here on: one instant. (A channel never changes its server, so that is known now.)
             if not self._is_current(channel):
                 continue
@@ -152,6 +154,12 @@ class Pinning:
                     epochs.head,
                 )
             return None
+
+    def _remembered(self, channel_id: int) -> ChannelPin | None:
+        """The channel, pinned now, if it is no thread and its facts are known."""
+        token = self._epochs.of(channel_epoch(channel_id))
+        facts: ChannelFacts | None = self._answers.get((channel_entity(channel_id), token))
+        return None if facts is None or facts.parent_id else ChannelPin(channel_id, token, facts)
 
     async def is_suspended(self, pin: PrivatePin) -> bool:
         """As of the pin."""
