@@ -68,16 +68,13 @@ class Front:
 
 
 async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send, headers: RawHeaders) -> None:
-    received = 0
+    unpaid = 0
 
     async def receive_in_time() -> Any:
-        nonlocal received
+        nonlocal unpaid
         message: Any = await receive()
-        seconds = received // BODY_BYTES_PER_SECOND
-        received += len(message.get("body", b""))
-        earned = received // BODY_BYTES_PER_SECOND - seconds
-        until = timer.when()
-        if earned and until is not None:
+        earned, unpaid = divmod(unpaid + len(message.get("body", b"")), BODY_BYTES_PER_SECOND)
+        if earned and (until := timer.when()) is not None:
             timer.reschedule(until + earned)
         return message
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from litestar import Request
-from litestar.datastructures import State
+from litestar.datastructures import Headers, State
 
 from services.common.auth import InternalTokens
 from services.common.clock import Clock
@@ -42,7 +43,12 @@ class Edge:
 
 
 class ApiRequest(Request[None, None, State]):
-    @property
+    @cached_property
+    def headers(self) -> Headers:
+        """Litestar looks for them anew each time, and half a dozen places read one."""
+        return super().headers
+
+    @cached_property
     def edge(self) -> Edge:
         edge: Edge = self.app.state[EDGE]
         return edge

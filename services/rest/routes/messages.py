@@ -77,6 +77,8 @@ class BulkDelete(Struct):
     messages: BulkIds
 
 
+_SENDS_FILES: Final = Permission.SEND_MESSAGES | Permission.ATTACH_FILES
+
 _decode_create: Final = msgspec.json.Decoder(MessageCreate, strict=False)
 _decode_update: Final = msgspec.json.Decoder(MessageUpdate, strict=False)
 
@@ -88,8 +90,7 @@ _decode_update: Final = msgspec.json.Decoder(MessageUpdate, strict=False)
     opt={LIMIT: "sends", FORM: MessageCreate},
 )
 async def create_message(request: ApiRequest, channel_id: PathId) -> MessageObject:
-    required = Permission.SEND_MESSAGES | Permission.ATTACH_FILES
-    async with request.edge.uploads.taking(request, channel_id, required, _decode_create) as taken:
+    async with request.edge.uploads.taking(request, channel_id, _SENDS_FILES, _decode_create) as taken:
         call = _create_request(channel_id, taken.data)
         if taken.uploads:
             call.attachments.extend(taken.describe(taken.data.attachments or ()))
