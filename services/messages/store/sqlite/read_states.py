@@ -12,7 +12,7 @@ from services.messages.store.sqlite.rows import as_json
 
 _READ_UP_TO: Final = """
     INSERT INTO read_states (channel_id, user_id, message_id, version) VALUES (?, ?, ?, 1)
-    ON CONFLICT DO UPDATE SET message_id = excluded.message_id, version = version + 1 RETURNING version
+    ON CONFLICT DO UPDATE SET message_id = excluded.message_id, version = version + 1
 """
 _LAST: Final = "SELECT coalesce(max(id), 0) FROM messages WHERE channel_id = ?"
 _STATES: Final = """
@@ -50,7 +50,7 @@ class SqliteReadStateStore:
         def write(conn: sqlite3.Connection) -> tuple[ReadState, OutboxRecord]:
             (last,) = conn.execute(_LAST, (channel_id,)).fetchone()
             read = min(message_id, last)
-            version = read_up_to(conn, channel_id, user_id, read)
+            version = _acknowledge(conn, channel_id, user_id, read)
             state = ReadState(channel_id, read, last, _mentions(conn, channel_id, targets, read), version)
             record = tell(state)
             append(conn, record)
@@ -66,9 +66,14 @@ class SqliteReadStateStore:
         return await self._db.read(read)
 
 
-def read_up_to(conn: sqlite3.Connection, channel_id: int, user_id: int, message_id: int) -> int:
-    """To be called in a transaction. Returns the version that this makes."""
-    (version,) = conn.execute(_READ_UP_TO, (channel_id, user_id, message_id)).fetchone()
+def read_up_to(conn: sqlite3.Connection, channel_id: int, user_id: int, message_id: int) -> None:
+    """To be called in the transaction of a send: who writes has read what was written before."""
+    conn.execute(_READ_UP_TO, (channel_id, user_id, message_id))
+
+
+def _acknowledge(conn: sqlite3.Connection, channel_id: int, user_id: int, message_id: int) -> int:
+    """Returns the version that this makes."""
+    (version,) = conn.execute(f"{_READ_UP_TO} RETURNING version", (channel_id, user_id, message_id)).fetchone()
     return int(version)
 
 
