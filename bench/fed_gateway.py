@@ -8,7 +8,6 @@ Prints its URL; reads a server's and a channel's id; and then obeys `bench.write
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,7 +40,7 @@ async def _main(data: Path) -> None:
     gateway.build = _build_and_keep_bus
     settings = up.UpSettings(data=data, host="127.0.0.1", port=0, public_url="", rpc="inprocess")
     async with up.running(settings) as addresses:
-        gc.freeze()  # as `beep up` does
+        up.tune_collector()
         print(addresses.url, flush=True)
         line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         server_id, channel_id = map(int, line.split())

@@ -6,7 +6,6 @@ line on standard input: prints one JSON object with what was measured since the 
 
 import asyncio
 import functools
-import gc
 import inspect
 import json
 import statistics
@@ -140,7 +139,7 @@ async def _main(data: Path) -> None:
     _attach()
     settings = up.UpSettings(data=data, host="127.0.0.1", port=0, public_url="", rpc="inprocess")
     async with up.running(settings) as addresses:
-        gc.freeze()  # as `beep up` does
+        up.tune_collector()
         print(addresses.url, flush=True)
         loop = asyncio.get_running_loop()
         used = 0.0
