@@ -30,6 +30,8 @@ test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
 
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
+bench-against: $(DEV)  ## the same figures of this Beep and of the one of another commit, in turn (COMMIT=a9c9748)
+	$(BIN)/python -m bench.side_by_side $(COMMIT) $(ARGS)
 
 # What it has found with many calls, `make test` finds again with few, which are the same each time.
 EXAMPLES ?= 200

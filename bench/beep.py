@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +16,14 @@ ENVIRONMENT: Final = {
     "BEEP_RATE_LIMITS": "off",
     "BEEP_HEARTBEAT_INTERVAL_MS": "3600000",
 }
+NOTHING_ELSE: Final[Mapping[str, str]] = {}
 
 
 @contextmanager
-def running() -> Iterator[tuple[BeepProcess, dict[str, Any]]]:
-    """A started Beep, and what `beep demo` made in it."""
+def running(environment: Mapping[str, str] = NOTHING_ELSE) -> Iterator[tuple[BeepProcess, dict[str, Any]]]:
+    """A started Beep, and what `beep demo` made in it; `environment` is added to what a benchmark sets."""
     with scratch() as folder:
-        process = BeepProcess(folder / "data", env=ENVIRONMENT).start()
+        process = BeepProcess(folder / "data", env={**ENVIRONMENT, **environment}).start()
         try:
             yield process, process.demo()
         finally:
@@ -38,7 +39,7 @@ def scratch() -> Iterator[Path]:
 
 def demo(url: str) -> dict[str, Any]:
     """What `beep demo` makes in a Beep that is no `BeepProcess`."""
-    command = [sys.executable, "-m", "services.cli", "demo", "--json", "--url", url]
+    command = [sys.executable, "-m", "services.cli", "demo", "--json", "--small", "--url", url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     made: dict[str, Any] = json.loads(done.stdout)
     return made

@@ -2,11 +2,11 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from bench.beep import ENVIRONMENT, demo, scratch
+from bench.beep import ENVIRONMENT, NOTHING_ELSE, demo, scratch
 from bench.measure import Figures, cpu_seconds
 from bench.sender import sending
 from bench.sink import Socket, check, drain, open_websocket, sessions_of
@@ -53,24 +53,32 @@ class Contender:
 
 
 @contextmanager
+def fed_gateway(sessions: int, environment: Mapping[str, str] = NOTHING_ELSE) -> Iterator[Contender]:
+    """The gateway, with its sessions connected."""
+    with (
+        scratch() as folder,
+        Writer("bench.fed_gateway", str(folder), environment={**ENVIRONMENT, **environment}) as gateway,
+    ):
+        world = demo(gateway.read_line().strip())
+        gateway.write_line(f"{world['server_id']} {world['channel_id']}")
+        contender = Contender(gateway, sessions_of(world, sessions))
+        yield contender
+        contender.close()
+
+
+@contextmanager
 def contenders(sessions: int) -> Iterator[dict[str, Contender]]:
     """The gateway and its peers, each a process with its sessions connected, for all runs."""
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch())
-        made: dict[str, Contender] = {}
-        gateway = stack.enter_context(Writer("bench.fed_gateway", str(folder), environment=ENVIRONMENT))
-        url = gateway.read_line().strip()
-        world = demo(url)
-        gateway.write_line(f"{world['server_id']} {world['channel_id']}")
-        made["gateway"] = Contender(gateway, sessions_of(world, sessions))
+        made = {"gateway": stack.enter_context(fed_gateway(sessions))}
         raw = stack.enter_context(Writer("bench.peers", "raw", str(sessions)))
         address = ("127.0.0.1", int(raw.read_line()))
         made["raw"] = Contender(raw, [Socket(socket.create_connection(address)) for _ in range(sessions)])
         peer = stack.enter_context(Writer("bench.peers", "broadcast", str(sessions)))
         peer_url = f"ws://127.0.0.1:{int(peer.read_line())}"
         made["broadcast"] = Contender(peer, [Socket(open_websocket(peer_url)) for _ in range(sessions)])
-        for contender in made.values():
-            stack.callback(contender.close)
+        for name in ("raw", "broadcast"):
+            stack.callback(made[name].close)
         yield made
 
 

@@ -1,18 +1,18 @@
 """Resident memory: of a Beep that idles, and of each session that idles in it; and how fast it starts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.beep import ENVIRONMENT
+from bench.beep import ENVIRONMENT, NOTHING_ELSE
 from bench.measure import Figures, rss_mib
 from bench.sink import sessions_of
 from tests.support.beep_process import BeepProcess
 
 
-def idle(folder: Path, sessions: Sequence[int]) -> Figures:
+def idle(folder: Path, sessions: Sequence[int], environment: Mapping[str, str] = NOTHING_ELSE) -> Figures:
     """One run: a start on no data, then one on the data of the first, then so many sessions."""
-    process = BeepProcess(folder / "data", env=ENVIRONMENT)
+    process = BeepProcess(folder / "data", env={**ENVIRONMENT, **environment})
     figures: Figures = {}
     for name in ("first", "again"):
         start = time.monotonic()
