@@ -132,6 +132,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
             sessions=sessions,
             pairs=pairs,
             groups=groups,
+            messages=messages,
             relay=relay,
             peers=runtime.peers,
             clock=runtime.clock,

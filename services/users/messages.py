@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from beep.messages.v1.messages_service_pb2 import ListLastMessagesRequest
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
+from beep.messages.v1.read_states_service_pb2 import ForgetReaderRequest
+from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceStub
 from services.common.errors import BeepError, Unavailable
 from services.common.rpc import Channel
 
@@ -31,6 +33,14 @@ class Messages:
             logger.warning("newest_message_unknown", extra={"channel_id": channel_id, "error": error})
             return 0
         return max((last.message_id for last in answer.last_messages), default=0)
+
+    async def forget_reader(self, user_id: int) -> None:
+        """What somebody has read goes. May be repeated.
+
+        Raises:
+            Unavailable: messages are not there.
+        """
+        await ReadStatesServiceStub(self._channel()).ForgetReader(ForgetReaderRequest(user_id=user_id))
 
     def _stub(self) -> "MessagesServiceAsyncStub":
         return MessagesServiceStub(self._channel())

@@ -134,3 +134,17 @@ async def test_readers_of_a_channel_that_is_gone_are_forgotten_in_batches(under_
         await under_test.read(6, user_id=user_id, channel_id=OTHER_CHANNEL)
     assert [await under_test.messages.forget_readers(CHANNEL, limit=3) for _ in range(3)] == [3, 2, 0]
     assert [state.last_read_id for state in await under_test.states(100)] == [0, 6]
+
+
+async def test_states_of_a_user_go_a_few_at_a_time_and_nobody_elses(under_test: SqliteUnderTest) -> None:
+    for channel_id in (CHANNEL, OTHER_CHANNEL):
+        await under_test.say(10, channel_id=channel_id)
+        await under_test.read(10, channel_id=channel_id)
+    await under_test.read(10, user_id=ANN)
+    before = await under_test.recorded()
+    assert await under_test.store.forget_user(BOB, limit=1) == 1
+    assert await under_test.store.forget_user(BOB, limit=9) == 1
+    assert await under_test.store.forget_user(BOB, limit=9) == 0
+    assert [state.last_read_id for state in await under_test.states()] == [0, 0]
+    assert [state.last_read_id for state in await under_test.states(ANN)] == [10, 0]
+    assert await under_test.recorded() == before

@@ -13,7 +13,7 @@ from tests.support.beep_process import BeepProcess
 from tests.support.newcomer import Newcomer
 from tests.support.person import Person
 
-STEPS = ("sign_in", "sessions", "servers", "bots", "relationships", "groups", "profile", "identity")
+STEPS = ("sign_in", "sessions", "servers", "bots", "relationships", "groups", "read_states", "profile", "identity")
 ACCOUNT = "/api/beep/v1/account"
 FINISHED_WITHIN = 20.0
 

@@ -1,7 +1,7 @@
 """The servicer of `beep.messages.v1.ReadStatesService`."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from beep.messages.v1 import read_states_service_pb2 as pb
 from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceServicer
@@ -13,6 +13,9 @@ from services.messages.authorizer import Authorizer
 from services.messages.domain.read_state import ReadState, Scope
 from services.messages.events import MessageEvents
 from services.messages.store.ports import ReadStateStore
+
+FORGOTTEN_AT_ONCE: Final = 1_000
+"""By one write: senders wait behind each."""
 
 
 class ReadStatesService(ReadStatesServiceServicer):
@@ -47,6 +50,12 @@ class ReadStatesService(ReadStatesServiceServicer):
         ]
         states = await self._store.states(request.user_id, scopes)
         return pb.ListReadStatesResponse(read_states=map(_shown, states))
+
+    async def ForgetReader(self, request: pb.ForgetReaderRequest, context: Any) -> pb.ForgetReaderResponse:
+        require_service()
+        while await self._store.forget_user(request.user_id, limit=FORGOTTEN_AT_ONCE):
+            pass
+        return pb.ForgetReaderResponse()
 
 
 def _targets(user_id: int, server_id: int, role_ids: Iterable[int]) -> tuple[int, ...]:

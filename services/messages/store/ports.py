@@ -228,6 +228,10 @@ class ReadStateStore(Protocol):
         """
         ...
 
+    async def forget_user(self, user_id: int, *, limit: int) -> int:
+        """Drop up to `limit` states of a user who is gone, without a word; returns how many there were."""
+        ...
+
     async def states(self, user_id: int, scopes: Sequence[Scope]) -> list[ReadState]:
         """The user's state in each channel of these scopes in which there is something, or was."""
         ...

@@ -19,6 +19,7 @@ from services.users.domain.profile import ProfileChange
 from services.users.domain.username import deleted_username
 from services.users.events import profile_changed, session_revoked
 from services.users.identity.ports import AccountSecurity, IdentityProvider
+from services.users.messages import Messages
 from services.users.service.deletion import Step
 from services.users.service.groups import Groups
 from services.users.service.pairs import Pairs
@@ -44,6 +45,7 @@ class DeletionSteps:
         sessions: Sessions,
         pairs: Pairs,
         groups: Groups,
+        messages: Messages,
         relay: Relay,
         peers: Mapping[str, Channel],
         clock: Clock,
@@ -58,6 +60,7 @@ class DeletionSteps:
         self._sessions = sessions
         self._pairs = pairs
         self._groups = groups
+        self._messages = messages
         self._relay = relay
         self._peers = peers
         self._clock = clock
@@ -74,6 +77,7 @@ class DeletionSteps:
             Step("bots", self._silence_bots),
             Step("relationships", self._leave_pairs),
             Step("groups", self._leave_groups),
+            Step("read_states", self._forget_what_they_read),
             Step("profile", self._rename),
             Step("identity", self._forget_identity),
         ]
@@ -114,6 +118,9 @@ class DeletionSteps:
 
     async def _leave_groups(self, deletion: Deletion) -> None:
         await self._groups.depart(deletion.user_id)
+
+    async def _forget_what_they_read(self, deletion: Deletion) -> None:
+        await self._messages.forget_reader(deletion.user_id)
 
     async def _rename(self, deletion: Deletion) -> None:
         change = ProfileChange(

@@ -147,6 +147,20 @@ async def test_only_people_who_may_read_acknowledge_and_only_services_list(world
     assert refused.value.reason == "SERVICE_REQUIRED"
 
 
+async def test_service_has_what_somebody_read_forgotten_and_nobody_else_may(world: World) -> None:
+    sent = await world.send(ANN)
+    await ack(world, user(BOB), sent.id)
+    forget = pb.ForgetReaderRequest(user_id=BOB)
+    with pytest.raises(PermissionDenied) as refused:
+        await world.read_states(user(BOB)).ForgetReader(forget)
+    assert refused.value.reason == "SERVICE_REQUIRED"
+    assert (await states(world, BOB))[CHANNEL] == (sent.id, 0, sent.id)
+    for _ in range(2):
+        await world.read_states(service("users")).ForgetReader(forget)
+    assert (await states(world, BOB))[CHANNEL] == (0, 0, sent.id)
+    assert (await states(world, ANN))[CHANNEL] == (sent.id, 0, sent.id)
+
+
 async def test_last_messages_are_told_to_services(world: World) -> None:
     await world.send(ANN)
     last = await world.send(ANN)

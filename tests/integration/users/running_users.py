@@ -11,6 +11,13 @@ import httpx
 from litestar.types import ASGIApp
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.messages.v1.messages_service_pb2 import LastMessage, ListLastMessagesRequest, ListLastMessagesResponse
+from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceServicer, add_MessagesServiceServicer_to_server
+from beep.messages.v1.read_states_service_pb2 import ForgetReaderRequest, ForgetReaderResponse
+from beep.messages.v1.read_states_service_pb2_grpc import (
+    ReadStatesServiceServicer,
+    add_ReadStatesServiceServicer_to_server,
+)
 from beep.servers.v1.servers_service_pb2 import (
     ListServersRequest,
     ListServersResponse,
@@ -92,11 +99,42 @@ class StandInServers(ServersServiceServicer):
         return RemoveUserResponse()
 
 
+class StandInMessages(MessagesServiceServicer, ReadStatesServiceServicer):
+    """The messages service, as far as users asks it. `newest`: by channel."""
+
+    def __init__(self) -> None:
+        self.newest: dict[int, int] = {}
+        self.forgotten: list[int] = []
+        self.gone = False
+
+    async def ListLastMessages(self, request: ListLastMessagesRequest, context: object) -> ListLastMessagesResponse:
+        require_service()
+        if self.gone:
+            raise Unavailable("GONE")
+        found = [
+            LastMessage(channel_id=id, message_id=self.newest[id]) for id in request.channel_ids if id in self.newest
+        ]
+        return ListLastMessagesResponse(last_messages=found)
+
+    async def ForgetReader(self, request: ForgetReaderRequest, context: object) -> ForgetReaderResponse:
+        require_service()
+        if self.gone:
+            raise Unavailable("GONE")
+        self.forgotten.append(request.user_id)
+        return ForgetReaderResponse()
+
+
 class RunningUsers:
     """Stubs whose caller is the service `rest`, unless the metadata of `as_user` says otherwise."""
 
     def __init__(
-        self, runtime: Runtime, bus: GatedBus, pages: ASGIApp, http: httpx.AsyncClient, servers: StandInServers
+        self,
+        runtime: Runtime,
+        bus: GatedBus,
+        pages: ASGIApp,
+        http: httpx.AsyncClient,
+        servers: StandInServers,
+        messages: StandInMessages,
     ) -> None:
         authz = runtime.peers["authz"]
         channel = runtime.server.in_process_channel(Principal(PrincipalKind.SERVICE, service="rest"))
@@ -109,6 +147,7 @@ class RunningUsers:
         self.tokens: TokensServiceAsyncStub = TokensServiceStub(channel)
         self.users: UsersServiceAsyncStub = UsersServiceStub(channel)
         self.servers = servers
+        self.messages = messages
         self.clock = runtime.clock
         self.bus = bus
         self.http = http
@@ -174,7 +213,12 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
     stand_in, of_servers = StandInServers(), RpcServer("servers", tokens)
     of_servers.add(add_ServersServiceServicer_to_server, stand_in)
     servers = of_servers.in_process_channel(Principal(PrincipalKind.SERVICE, service="users"))
-    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), {"authz": authz, "servers": servers})
+    listening, of_messages = StandInMessages(), RpcServer("messages", tokens)
+    of_messages.add(add_MessagesServiceServicer_to_server, listening)
+    of_messages.add(add_ReadStatesServiceServicer_to_server, listening)
+    messages = of_messages.in_process_channel(Principal(PrincipalKind.SERVICE, service="users"))
+    peers = {"authz": authz, "servers": servers, "messages": messages}
+    runtime = Runtime(path, clock, tokens, bus, RpcServer("users", tokens), peers)
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(build_authz(deciding))
@@ -183,6 +227,6 @@ async def running_users(path: Path) -> AsyncIterator[RunningUsers]:
             app = built.mounts["/identity"]
             transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
             http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=ORIGIN))
-            yield RunningUsers(runtime, bus, app, http, stand_in)
+            yield RunningUsers(runtime, bus, app, http, stand_in, listening)
     finally:
         await bus.close()

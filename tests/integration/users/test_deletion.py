@@ -33,7 +33,7 @@ async def test_account_goes_and_its_keys_stay(beep: RunningUsers) -> None:
     await beep.users.UpdateAccount(UpdateAccountRequest(avatar=PICTURE), metadata=beep.as_user(ada))
     before = await keys_of(beep, ada.user.id)
     await beep.security.DeleteAccount(PROOF, metadata=beep.as_user(ada))
-    assert beep.servers.removed == [ada.user.id]
+    assert beep.servers.removed == beep.messages.forgotten == [ada.user.id]
     assert await name_of(beep, ada) == "Deleted User"
     await beep.event(f"user:{ada.user.id}", ACCOUNT_REVOKED)
     assert PICTURE.encode() in (await beep.event("service:rest", BLOBS_DELETED)).body
@@ -99,6 +99,20 @@ async def test_nobody_gets_in_while_servers_does_not_answer_and_the_rest_follows
         beep.servers.gone = False
         await beep.event("service:servers", PROFILE_CHANGED)
         assert await name_of(beep, ada) == "Deleted User"
+
+
+async def test_deletion_waits_for_messages_to_forget_what_was_read(
+    beep: RunningUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "ANSWER_S", 0.05)
+    monkeypatch.setattr(deletion, "RETRY_S", 0.02)
+    ada = await beep.person("ada")
+    beep.messages.gone = True
+    await beep.security.DeleteAccount(PROOF, metadata=beep.as_user(ada))
+    assert await name_of(beep, ada) != "Deleted User"
+    beep.messages.gone = False
+    await beep.event("service:servers", PROFILE_CHANGED)
+    assert beep.messages.forgotten == [ada.user.id]
 
 
 async def test_bot_has_no_account_to_delete(beep: RunningUsers) -> None:

@@ -124,9 +124,11 @@ async def test_group_grows_by_friends_of_its_participants(town: RunningUsers) ->
     with pytest.raises(NotFound, match="UNKNOWN_CHANNEL"):
         await eve.add(group.id, eve)
     await bob.befriend(eve)
+    town.messages.newest[group.id] = 900
     await bob.add(group.id, eve)
     assert await eve.may(group.id) == OUTCOME_ALLOWED
-    assert [type_ for type_, _ in await eve.told(*EVENTS)] == ["CHANNEL_CREATE"]
+    [(type_, shown)] = await eve.told(*EVENTS)
+    assert (type_, shown["last_message_id"]) == ("CHANNEL_CREATE", "900")
     assert (await ada.told("CHANNEL_RECIPIENT_ADD"))[0][1]["user"]["id"] == str(eve.id)
 
 
@@ -178,3 +180,12 @@ async def test_group_is_named_by_who_takes_part_and_a_direct_message_has_no_name
             await call
     with pytest.raises(NotFound, match="UNKNOWN_CHANNEL"):
         await eve.send_out(direct.id, bob)
+
+
+async def test_private_channel_is_opened_while_nobody_can_tell_its_newest_message(town: RunningUsers) -> None:
+    ada, bob = await people(town, "ada", "bob")
+    channel = await ada.open(bob)
+    await ada.close(channel.id)
+    town.messages.gone = True
+    await ada.open(bob)
+    assert [body["last_message_id"] for type_, body in await ada.told("CHANNEL_CREATE")] == [None, None]

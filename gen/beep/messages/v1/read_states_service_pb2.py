@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*beep/messages/v1/read_states_service.proto\x12\x10\x62\x65\x65p.messages.v1\";\n\x11\x41\x63kMessageRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x12\n\nmessage_id\x18\x02 \x01(\x03\"E\n\x12\x41\x63kMessageResponse\x12/\n\nread_state\x18\x01 \x01(\x0b\x32\x1b.beep.messages.v1.ReadState\"m\n\tReadState\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x1c\n\x14last_read_message_id\x18\x02 \x01(\x03\x12\x15\n\rmention_count\x18\x03 \x01(\x05\x12\x17\n\x0flast_message_id\x18\x04 \x01(\x03\"Z\n\x15ListReadStatesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x30\n\x06scopes\x18\x02 \x03(\x0b\x32 .beep.messages.v1.ReadStateScope\"\\\n\x0eReadStateScope\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x02 \x03(\x03\x12\x10\n\x08role_ids\x18\x03 \x03(\x03\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"J\n\x16ListReadStatesResponse\x12\x30\n\x0bread_states\x18\x01 \x03(\x0b\x32\x1b.beep.messages.v1.ReadState2\xd1\x01\n\x11ReadStatesService\x12W\n\nAckMessage\x12#.beep.messages.v1.AckMessageRequest\x1a$.beep.messages.v1.AckMessageResponse\x12\x63\n\x0eListReadStates\x12\'.beep.messages.v1.ListReadStatesRequest\x1a(.beep.messages.v1.ListReadStatesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*beep/messages/v1/read_states_service.proto\x12\x10\x62\x65\x65p.messages.v1\";\n\x11\x41\x63kMessageRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x12\n\nmessage_id\x18\x02 \x01(\x03\"E\n\x12\x41\x63kMessageResponse\x12/\n\nread_state\x18\x01 \x01(\x0b\x32\x1b.beep.messages.v1.ReadState\"m\n\tReadState\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x1c\n\x14last_read_message_id\x18\x02 \x01(\x03\x12\x15\n\rmention_count\x18\x03 \x01(\x05\x12\x17\n\x0flast_message_id\x18\x04 \x01(\x03\"Z\n\x15ListReadStatesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x30\n\x06scopes\x18\x02 \x03(\x0b\x32 .beep.messages.v1.ReadStateScope\"\\\n\x0eReadStateScope\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x02 \x03(\x03\x12\x10\n\x08role_ids\x18\x03 \x03(\x03\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"J\n\x16ListReadStatesResponse\x12\x30\n\x0bread_states\x18\x01 \x03(\x0b\x32\x1b.beep.messages.v1.ReadState\"&\n\x13\x46orgetReaderRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\"\x16\n\x14\x46orgetReaderResponse2\xb0\x02\n\x11ReadStatesService\x12W\n\nAckMessage\x12#.beep.messages.v1.AckMessageRequest\x1a$.beep.messages.v1.AckMessageResponse\x12\x63\n\x0eListReadStates\x12\'.beep.messages.v1.ListReadStatesRequest\x1a(.beep.messages.v1.ListReadStatesResponse\x12]\n\x0c\x46orgetReader\x12%.beep.messages.v1.ForgetReaderRequest\x1a&.beep.messages.v1.ForgetReaderResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READSTATESCOPE']._serialized_end=491
   _globals['_LISTREADSTATESRESPONSE']._serialized_start=493
   _globals['_LISTREADSTATESRESPONSE']._serialized_end=567
-  _globals['_READSTATESSERVICE']._serialized_start=570
-  _globals['_READSTATESSERVICE']._serialized_end=779
+  _globals['_FORGETREADERREQUEST']._serialized_start=569
+  _globals['_FORGETREADERREQUEST']._serialized_end=607
+  _globals['_FORGETREADERRESPONSE']._serialized_start=609
+  _globals['_FORGETREADERRESPONSE']._serialized_end=631
+  _globals['_READSTATESSERVICE']._serialized_start=634
+  _globals['_READSTATESSERVICE']._serialized_end=938
 # @@protoc_insertion_point(module_scope)

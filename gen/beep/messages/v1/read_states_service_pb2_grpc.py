@@ -45,6 +45,11 @@ class ReadStatesServiceStub:
                 request_serializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesRequest.SerializeToString,
                 response_deserializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesResponse.FromString,
                 _registered_method=True)
+        self.ForgetReader = channel.unary_unary(
+                '/beep.messages.v1.ReadStatesService/ForgetReader',
+                request_serializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderRequest.SerializeToString,
+                response_deserializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderResponse.FromString,
+                _registered_method=True)
 
 
 class ReadStatesServiceServicer:
@@ -65,6 +70,13 @@ class ReadStatesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetReader(self, request, context):
+        """Drops all that is known of what somebody has read, for their account is deleted. Services only; may be repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReadStatesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ReadStatesServiceServicer_to_server(servicer, server):
                     servicer.ListReadStates,
                     request_deserializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesRequest.FromString,
                     response_serializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesResponse.SerializeToString,
+            ),
+            'ForgetReader': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetReader,
+                    request_deserializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderRequest.FromString,
+                    response_serializer=beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class ReadStatesService:
             '/beep.messages.v1.ReadStatesService/ListReadStates',
             beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesRequest.SerializeToString,
             beep_dot_messages_dot_v1_dot_read__states__service__pb2.ListReadStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetReader(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/beep.messages.v1.ReadStatesService/ForgetReader',
+            beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderRequest.SerializeToString,
+            beep_dot_messages_dot_v1_dot_read__states__service__pb2.ForgetReaderResponse.FromString,
             options,
             channel_credentials,
             insecure,

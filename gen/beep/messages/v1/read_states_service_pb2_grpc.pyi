@@ -37,6 +37,8 @@ class ReadStatesServiceStub:
     """Marks everything up to this message as read; an older one than before marks the rest as unread again."""
     ListReadStates: _grpc.UnaryUnaryMultiCallable[_read_states_service_pb2.ListReadStatesRequest, _read_states_service_pb2.ListReadStatesResponse]
     """For READY. Services only: the caller has decided which channels the user may view."""
+    ForgetReader: _grpc.UnaryUnaryMultiCallable[_read_states_service_pb2.ForgetReaderRequest, _read_states_service_pb2.ForgetReaderResponse]
+    """Drops all that is known of what somebody has read, for their account is deleted. Services only; may be repeated."""
 
 @_typing.type_check_only
 class ReadStatesServiceAsyncStub(ReadStatesServiceStub):
@@ -47,6 +49,8 @@ class ReadStatesServiceAsyncStub(ReadStatesServiceStub):
     """Marks everything up to this message as read; an older one than before marks the rest as unread again."""
     ListReadStates: _aio.UnaryUnaryMultiCallable[_read_states_service_pb2.ListReadStatesRequest, _read_states_service_pb2.ListReadStatesResponse]  # type: ignore[assignment]
     """For READY. Services only: the caller has decided which channels the user may view."""
+    ForgetReader: _aio.UnaryUnaryMultiCallable[_read_states_service_pb2.ForgetReaderRequest, _read_states_service_pb2.ForgetReaderResponse]  # type: ignore[assignment]
+    """Drops all that is known of what somebody has read, for their account is deleted. Services only; may be repeated."""
 
 class ReadStatesServiceServicer(metaclass=_abc_1.ABCMeta):
     """How far each person has read each channel. People only."""
@@ -66,5 +70,13 @@ class ReadStatesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_read_states_service_pb2.ListReadStatesResponse, _abc.Awaitable[_read_states_service_pb2.ListReadStatesResponse]]:
         """For READY. Services only: the caller has decided which channels the user may view."""
+
+    @_abc_1.abstractmethod
+    def ForgetReader(
+        self,
+        request: _read_states_service_pb2.ForgetReaderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_read_states_service_pb2.ForgetReaderResponse, _abc.Awaitable[_read_states_service_pb2.ForgetReaderResponse]]:
+        """Drops all that is known of what somebody has read, for their account is deleted. Services only; may be repeated."""
 
 def add_ReadStatesServiceServicer_to_server(servicer: ReadStatesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

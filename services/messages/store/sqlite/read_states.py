@@ -14,6 +14,10 @@ _READ_UP_TO: Final = """
     INSERT INTO read_states (channel_id, user_id, message_id, version) VALUES (?, ?, ?, 1)
     ON CONFLICT DO UPDATE SET message_id = excluded.message_id, version = version + 1
 """
+_FORGET: Final = """
+    DELETE FROM read_states WHERE (channel_id, user_id) IN
+        (SELECT channel_id, user_id FROM read_states WHERE user_id = ? LIMIT ?)
+"""
 _LAST: Final = "SELECT coalesce(max(id), 0) FROM messages WHERE channel_id = ?"
 _STATES: Final = """
     SELECT value, coalesce(mine.message_id, 0), coalesce(mine.version, 0),
@@ -58,6 +62,9 @@ class SqliteReadStateStore:
 
         state, _ = await self._db.write(write, on_commit=lambda written: self._committed(written[1]))
         return state
+
+    async def forget_user(self, user_id: int, *, limit: int) -> int:
+        return await self._db.write(lambda conn: conn.execute(_FORGET, (user_id, limit)).rowcount)
 
     async def states(self, user_id: int, scopes: Sequence[Scope]) -> list[ReadState]:
         def read(conn: sqlite3.Connection) -> list[ReadState]:

@@ -106,4 +106,7 @@ _EVERYDAY: Final = """
     INSERT INTO unindexed (channel_id, message_id) SELECT channel_id, id FROM messages ORDER BY id;
 """
 
-MIGRATIONS: Final = (OUTBOX_DDL + _MESSAGES, _SEARCH, _EVERYDAY + INBOX_DDL)
+_BY_READER: Final = "CREATE INDEX read_states_by_user ON read_states (user_id);"
+"""Written when somebody reads a channel for the first time; for the end of their account."""
+
+MIGRATIONS: Final = (OUTBOX_DDL + _MESSAGES, _SEARCH, _EVERYDAY + INBOX_DDL, _BY_READER)
