@@ -33,7 +33,7 @@ class GuildObject(Struct, kw_only=True):
     features: list[str]
     system_channel_id: str | None
     approximate_member_count: int | UnsetType = UNSET
-    # Beep does not show presence yet: nobody is counted as online.
+    # Who is there only the gateway knows, and it tells those who share the server: here nobody is counted.
     approximate_presence_count: int | UnsetType = UNSET
     max_members: int = MAX_MEMBERS
     max_presences: None = None
