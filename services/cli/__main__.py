@@ -68,6 +68,7 @@ def up(
 
     def announce(addresses: Addresses) -> None:
         typer.echo("Beep is ready. Ctrl-C stops it.")
+        typer.echo(f"  Page     {addresses.url}")
         typer.echo(f"  API      {addresses.api}")
         typer.echo(f"  Gateway  {addresses.gateway}")
         typer.echo(f"  Data     {data}")

@@ -53,11 +53,11 @@ def test_password_second_factor_and_sessions_hold_when_they_are_set(
     hal = people["hal"]
     first, second = open_tab(), open_tab()
     page = first.as_user(hal, "/settings/security")
-    page.get_by_label("Password now").fill("a wrong password")
+    page.get_by_label("Current password").fill("a wrong password")
     page.get_by_label("New password").fill("another password")
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Password now").fill(hal.password)
+    page.get_by_label("Current password").fill(hal.password)
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_text("Your password is changed.")).to_be_visible()
 

@@ -55,6 +55,8 @@ def test_message_is_answered_edited_reacted_to_and_deleted_when_two_look_on(
     answer.get_by_role("button", name="Add a reaction").first.click()
     first.page.get_by_label("Search emoji").fill("party")
     first.page.keyboard.press("Enter")
+    expect(answer.get_by_role("button", name="🎉, 1")).to_be_visible()
+    expect(first.page.get_by_label("Search emoji")).to_have_count(0)
     mine = second.message("At noon").get_by_role("button", name="🎉, 1")
     expect(mine).to_be_visible()
     mine.click()
@@ -71,6 +73,37 @@ def test_message_is_answered_edited_reacted_to_and_deleted_when_two_look_on(
     first.menu_of(first.message("At one"), "Delete")
     first.dialog().get_by_role("button", name="Delete").click()
     expect(second.page.get_by_text("At one")).to_have_count(0)
+
+
+def test_list_stays_at_the_end_when_a_message_of_many_lines_is_written(
+    open_tab: Openers, place: Place, ada: WebAccount
+) -> None:
+    for number in range(30):
+        place.by("POST", f"/channels/{place.channel['id']}/messages", {"content": f"line {number}"})
+    tab = open_tab()
+    page = tab.as_user(ada, place.path)
+    expect(tab.message("line 29")).to_be_in_viewport()
+    for number in range(8):
+        page.keyboard.type(f"verse {number}")
+        page.keyboard.press("Shift+Enter")
+    page.keyboard.type("the last verse")
+    expect(tab.message("line 29")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="To the newest")).to_have_count(0)
+
+
+def test_own_message_is_seen_when_it_was_written_from_further_up(
+    open_tab: Openers, place: Place, ada: WebAccount
+) -> None:
+    for number in range(40):
+        place.by("POST", f"/channels/{place.channel['id']}/messages", {"content": f"line {number}"})
+    tab = open_tab()
+    page = tab.as_user(ada, place.path)
+    expect(tab.message("line 39")).to_be_in_viewport()
+    page.locator(".scroller").hover()
+    page.mouse.wheel(0, -600)
+    expect(page.get_by_role("button", name="To the newest")).to_be_visible()
+    expect(tab.say("Here I am")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="To the newest")).to_have_count(0)
 
 
 @pytest.mark.story("CHT-13")

@@ -23,6 +23,7 @@ def register(tab: Tab, name: str) -> None:
     mailbox.get_by_role("link", name="identity/validate").first.click()
     mailbox.get_by_role("button", name="Confirm").click()
     expect(mailbox.get_by_text("Your account works now")).to_be_visible()
+    expect(mailbox.get_by_role("link", name="Open Beep")).to_have_attribute("href", "/")
     mailbox.close()
     page.get_by_role("button", name="I confirmed it: sign in").click()
     sign_in(page, name)
@@ -45,8 +46,7 @@ def test_newcomer_chats_with_a_friend_when_both_began_with_nothing(open_tab: Cal
     expect(first.page.get_by_text("This is the beginning of #general")).to_be_visible()
     first.say("Is anybody there?")
 
-    first.page.get_by_role("button", name="The reading circle").click()
-    first.page.get_by_role("menuitem", name="Invite people").click()
+    first.page.get_by_role("button", name="Invite people").click()
     first.page.get_by_role("button", name="Make a link").click()
     link = first.page.get_by_label("Invitation link").input_value()
     first.page.keyboard.press("Escape")

@@ -23,6 +23,12 @@ export function EmojiPicker({ onPick, close }) {
     close?.();
     onPick(emoji);
   };
+  const search = (event) => {
+    if (event.key !== 'Enter' || !found[0]) return;
+    // The focus goes back to the button that opened this, and this same Enter would press it.
+    event.preventDefault();
+    pick(found[0].emoji);
+  };
   const keys = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];
     const all = [...event.currentTarget.querySelectorAll('.emoji-grid button')];
@@ -37,7 +43,7 @@ export function EmojiPicker({ onPick, close }) {
     <div class="emoji-picker" onKeyDown=${keys}>
       <input type="search" aria-label="Search emoji" placeholder="Search emoji" value=${query}
         onInput=${(event) => setQuery(event.currentTarget.value)}
-        onKeyDown=${(event) => event.key === 'Enter' && found[0] && pick(found[0].emoji)} />
+        onKeyDown=${search} />
       <div class="emoji-grid">
         ${found.map((one) => html`<button key=${one.emoji} type="button" title=${one.words} aria-label=${one.words}
           onClick=${() => pick(one.emoji)}>${one.emoji}</button>`)}

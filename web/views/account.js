@@ -66,7 +66,7 @@ function Password() {
   });
   return html`<section class="block"><h2>Password</h2>
     <${Form} task=${task} label="Change password" shown=${Object.keys(form)} onSubmit=${task.start}>
-    <${Field} label="Password now" type="password" autocomplete="current-password" required value=${form.password}
+    <${Field} label="Current password" type="password" autocomplete="current-password" required value=${form.password}
       onInput=${set('password')} error=${task.fields.password} />
     <${Field} label="New password" type="password" autocomplete="new-password" required minlength="8"
       value=${form.new_password} onInput=${set('new_password')} error=${task.fields.new_password}

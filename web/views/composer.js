@@ -35,8 +35,12 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
   useLayoutEffect(() => {
     const box = field.current;
     if (!box) return;
+    // Measured in a place that keeps its height: were it lower for a moment, the messages above would scroll.
+    const around = box.parentElement;
+    around.style.minHeight = `${around.offsetHeight}px`;
     box.style.height = 'auto';
     box.style.height = `${Math.min(box.scrollHeight, innerHeight * 0.4)}px`;
+    around.style.minHeight = '';
     if (moveTo.current < 0) return;
     // Together with the text: the next key may come before the next frame.
     box.focus();
@@ -149,7 +153,8 @@ export function Composer({ channel, server, rights, reply, clearReply, onEdit, f
             role=${offers.list.length ? 'combobox' : undefined} aria-expanded=${offers.list.length ? 'true' : undefined}
               aria-controls=${offers.list.length ? 'offers' : undefined}
                 aria-activedescendant=${offers.list.length ? `offer-${offers.at}` : undefined}></textarea>
-          ${left < 200 && html`<span class="left ${left < 0 ? 'over' : ''}" role="status">${left}</span>`}
+          ${left < 200 && html`<span class="left ${left < 0 ? 'over' : ''}" role="status">
+            ${left < 0 ? `${-left} too many` : left}</span>`}
           <button type="button" class="icon-button" aria-label="Insert an emoji" title="Emoji"
             onClick=${(event) => openPopover(event.currentTarget, EmojiPicker, { onPick: insert })}>
             <${Icon} name="smile" /></button>

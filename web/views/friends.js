@@ -72,7 +72,7 @@ function People({ list, tab }) {
     return tab === 'blocked' ? html`<div class="empty"><h2>You blocked nobody</h2>
       <p>Somebody whom you block can neither write to you nor ask to be your friend, and is not told.</p></div>`
       : html`<div class="empty"><${Icon} name="people" size=${40} /><h2>No friends here yet</h2>
-        <p>Ask somebody by the username above. When they accept, you find them here and see when they are around.</p>
+        <p>Ask somebody by their username, above. When they accept, you find them here and see when they are around.</p>
         </div>`;
   }
   return html`<ul class="people">${list.map((one) => html`<${Person} key=${one.id} relation=${one} />`)}</ul>`;

@@ -8,13 +8,14 @@ import { useStore } from '../client.js';
 import { acknowledge, loadPage } from '../actions/chat.js';
 import { isNewer, timeOf } from '../state/ids.js';
 import { place } from '../state/messages.js';
-import { channelName, DM, isBlocked, nameOf, serverOf, THREAD } from '../state/select.js';
+import { channelName, DM, has, isBlocked, nameOf, serverOf, THREAD } from '../state/select.js';
 import { wordsOf } from '../ui/forms.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
-import { moveFocus } from '../ui/overlay.js';
+import { moveFocus, openDialog } from '../ui/overlay.js';
 import { dayKey, dayName } from '../ui/time.js';
 import { Avatar, ServerIcon } from '../ui/avatar.js';
+import { InviteDialog } from './dialogs.js';
 import { MessageRow, PendingRow } from './message.js';
 
 const ROWS = 120;
@@ -57,6 +58,7 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
   const toEnd = () => {
     anchor.current = { atEnd: true, id: '', offset: 0 };
     setRun({ top: '', bottom: '' });
+    setAway(false);
     if (history?.hasNewer) load('latest');
     scroller.current.scrollTop = scroller.current.scrollHeight;
   };
@@ -113,6 +115,13 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
       } else if (history.hasNewer && items.length && !failed) load('after', items.at(-1).id);
     }
   };
+  // Whoever writes wants to see what they wrote, wherever they had been reading.
+  const written = pending.at(-1)?.nonce ?? '';
+  const shown = useRef(written);
+  useLayoutEffect(() => {
+    if (written && written !== shown.current) toEnd();
+    shown.current = written;
+  }, [written]);
   useLayoutEffect(settle, [rows, pending, busy, editing, failed]);
   useLayoutEffect(() => {
     const observer = new ResizeObserver(settle);
@@ -135,7 +144,8 @@ export function MessageList({ channel, server, rights, target, editing, onEdit, 
   return html`
     <div class="messages-place">
       <div class="scroller" ref=${scroller} onScroll=${move} tabindex="-1">
-        ${history && !history.hasOlder && first === 0 && html`<${Beginning} channel=${channel} server=${server} />`}
+        ${history && !history.hasOlder && first === 0 && html`<${Beginning} channel=${channel} server=${server}
+          rights=${rights} />`}
         ${(!history || busy === 'before') && !failed && html`<${Skeleton} />`}
         ${failed && html`<div class="list-error" role="alert"><p>${wordsOf(failed.error)}</p>
           <button type="button" class="button" onClick=${failed.again}>Try again</button></div>`}
@@ -187,7 +197,7 @@ function Entry({ message, before, marked, hidden, last, ...rest }) {
   ];
 }
 
-function Beginning({ channel, server }) {
+function Beginning({ channel, server, rights }) {
   if (!server) {
     const other = channel.recipients[0];
     return html`<div class="beginning">${channel.type === DM && other && html`<${Avatar} user=${other} size="huge" />`}
@@ -199,7 +209,9 @@ function Beginning({ channel, server }) {
     <h2>${channel.type === THREAD ? channel.name : `#${channel.name}`}</h2>
     <p>This is the beginning of ${channel.type === THREAD ? 'this thread'
       : `#${channel.name} in ${server.name}`}. ${channel.topic ?? 'Say what it is for, and who should come by.'}</p>
-        </div>`;
+    ${server.member_count === 1 && channel.type !== THREAD && has(rights, 'CREATE_INSTANT_INVITE') && html`<button
+      type="button" class="button primary" onClick=${() => openDialog(InviteDialog, { server, channel })}>
+      Invite people</button>`}</div>`;
 }
 
 function Skeleton() {

@@ -37,7 +37,8 @@ export function Welcome({ route }) {
         : 'Channels, friends and files, in one calm place that belongs to you.'}>
       <${Form} task=${task} label="Sign in" onSubmit=${task.start}
         secondary=${html`<a class="button" href="/sign-up" onClick=${follow}>Create an account</a>`}>
-        <${Toggle} label="Keep me signed in on this device" hint="Leave this off where others use the same browser."
+        <${Toggle} label="Keep me signed in on this device"
+          hint="If this is off, closing the tab signs you out: right where others use the same browser."
           checked=${keep} onChange=${setKeep} />
       <//>
       <p class="fine"><a href="/reset-password" onClick=${follow}>Forgot your password?</a></p>
@@ -52,7 +53,7 @@ export function SignUp() {
   return html`
     <${Page} title="Create an account" lead="An address to confirm, a name that others see, and a password.">
       <${Form} task=${task} label="Create account" shown=${Object.keys(form)} onSubmit=${task.start}
-        secondary=${html`<a class="button" href="/" onClick=${follow}>I have one</a>`}>
+        secondary=${html`<a class="button" href="/" onClick=${follow}>I have an account</a>`}>
         <${Field} label="E-mail address" type="email" autocomplete="email" required value=${form.email}
           onInput=${set('email')} error=${task.fields.email} />
         <${Field} label="Username" autocomplete="username" required minlength="2" maxlength="32" value=${form.username}
@@ -72,11 +73,11 @@ function LookIntoMail({ email }) {
   const local = LOOPBACK.has(location.hostname);
   return html`
     <${Page} title="Look into your mailbox">
-      <p>We sent a link to <strong>${email}
-      </strong>. Open it to confirm that the address is yours; then you can sign in.</p>
-      ${local && html`<p class="callout">This Beep runs on your machine and sends no real mail.
-        <a href="/mail?to=${encodeURIComponent(email)}" target="_blank"
-          rel="noopener">Open the local mailbox</a> and follow the link there.</p>`}
+      <p>We sent a link to <strong>${email}</strong>. Open it to confirm that the address is yours;
+        then you can sign in.</p>
+      ${local && html`<p class="callout">This Beep runs on your machine and sends no real mail. <a
+        href="/mail?to=${encodeURIComponent(email)}" target="_blank" rel="noopener">Open the local mailbox</a> and
+        follow the link there.</p>`}
       <${Form} task=${signIn} label="I confirmed it: sign in" onSubmit=${signIn.start}
         secondary=${html`<button class="button" type="button" disabled=${again.busy || again.done}
           onClick=${again.start}>${again.done ? 'Sent again' : 'Send it again'}</button>`} />

@@ -142,7 +142,8 @@ class _Endpoints:
     async def validate(self, request: AnyRequest) -> Response[str]:
         if await self._identity.validate((await body(request)).get("token", "")) is None:
             return dead_link()
-        return page_response(message_page("Your address is confirmed", "Your account works now. You can sign in."))
+        text = "Your account works now. Go back to where you signed up and sign in."
+        return page_response(message_page("Your address is confirmed", text))
 
     async def token(self, request: AnyRequest) -> Response[Any]:
         return _answer(await self._identity.token(await form_request(request)))

@@ -22,6 +22,7 @@ def sign_in_page(
     """The form. `forgotten`: where to go without the password. `resend_action`, if not empty: offer to send the
     validation link to `email` again."""
     alert, described = _alert(error)
+    first, second = ("", " autofocus") if email else (" autofocus", "")
     resend = (
         f'<form method="post" action="{escape(resend_action)}">{_hidden("csrf", csrf)}{_hidden("email", email)}'
         '<button type="submit">Send the link again</button></form>'
@@ -33,9 +34,10 @@ def sign_in_page(
         f'{alert}<form method="post" action="{escape(action)}">{_hidden("csrf", csrf)}'
         '<label for="email">E-mail address</label>'
         f'<input id="email" name="email" type="email" autocomplete="username" required value="{escape(email)}"'
-        f"{described}>"
+        f"{first}{described}>"
         '<label for="password">Password</label>'
-        f'<input id="password" name="password" type="password" autocomplete="current-password" required{described}>'
+        f'<input id="password" name="password" type="password" autocomplete="current-password" required{second}'
+        f"{described}>"
         '<button type="submit">Sign in</button></form>'
         f'<p><a href="{escape(forgotten)}">Forgot your password?</a></p>{resend}',
     )
@@ -49,7 +51,7 @@ def code_page(*, action: str, csrf: str, ticket: str, error: str = "") -> str:
         f'{alert}<form method="post" action="{escape(action)}">{_hidden("csrf", csrf)}{_hidden("ticket", ticket)}'
         '<label for="otp">Code of your authenticator, or a recovery code</label>'
         '<input id="otp" name="otp" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required'
-        f"{described}>"
+        f" autofocus{described}>"
         '<button type="submit">Sign in</button></form>',
     )
 
@@ -89,5 +91,5 @@ def confirm_page(*, action: str, token: str, email: str, username: str) -> str:
 
 
 def message_page(title: str, text: str) -> str:
-    """A page that only says something."""
-    return page(title, f"<p>{escape(text)}</p>")
+    """A page that only says something, and leads on."""
+    return page(title, f'<p>{escape(text)}</p><p><a href="/">Open Beep</a></p>')

@@ -86,7 +86,9 @@ def page_response(
 
 
 def dead_link() -> Response[str]:
-    text = "It was used already or has expired. Ask for a new one."
+    text = (
+        "It was used already or has expired. Try to sign in: it may have worked, and if not, ask there for a new one."
+    )
     return page_response(message_page("This link does not work", text), 410)
 
 
