@@ -1,7 +1,7 @@
 """The rows of what is one's own (account, friends, private channels, bots), and of what everybody may ask."""
 
 from itertools import cycle
-from typing import Final
+from typing import Any, Final
 
 from tests.support.matrix.of_channels import ROWS as IN_CHANNELS
 from tests.support.matrix.rows import BEEP, Row
@@ -32,7 +32,7 @@ ASK_FOR_THE_PASSWORD: Final = (
     (f"DELETE {ACCOUNT}", WRONG),
 )
 BOTS_CANNOT: Final = (403, 20001)
-NOT_FOR_BOTS: Final = (
+NOT_FOR_BOTS: Final[tuple[tuple[str, Any, dict[str, str]], ...]] = (
     ("GET /users/@me/relationships", None, {}),
     ("POST /users/@me/relationships", {"username": "somebody"}, {}),
     (f"GET {BEEP}/bots", None, {}),

@@ -37,6 +37,7 @@ GRANDEE: Final = {"user_id": "the grandee"}
 LOW_ADMINISTRATOR: Final = {"user_id": "the low administrator"}
 NOBODYS_ROLE: Final = {"role_id": "a role that nobody holds"}
 HIGH_ROLE: Final = {"role_id": "the high role"}
+UNGIVEN_ROLE: Final = {"role_id": "an ungiven role"}
 MANAGED_ROLE: Final = {"role_id": "a managed role"}
 MUTE: Final = {"communication_disabled_until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
 DOWN: Final = [{"id": "{role_id}", "position": 1}]
@@ -162,7 +163,7 @@ ROWS: Final = (
     Row(f"GET {SERVER}/members", MEMBERS),
     Row(f"GET {SERVER}/members/search", MEMBERS, query="?query=ma"),
     Row(f"GET {MEMBER}", MEMBERS),
-    Row(f"PUT {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
+    Row(f"PUT {MEMBER}/roles/{{role_id}}", GIVES_ROLES, things=UNGIVEN_ROLE),
     Row(f"DELETE {MEMBER}/roles/{{role_id}}", GIVES_ROLES),
     Row(f"PATCH {MEMBER}", GIVES_ROLES, {"roles": []}, note="roles"),
     Row(f"PATCH {MEMBER}", InServer(P.MANAGE_NICKNAMES), {"nick": "renamed"}, note="nickname"),

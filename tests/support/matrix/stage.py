@@ -290,6 +290,10 @@ class Stage:
     async def _nobodys_role(self, ids: Ids) -> Ids:
         return {"role_id": await self.owner.make_role(ids["server_id"], "nobody's", NOTHING)}
 
+    async def _ungiven_role(self, ids: Ids) -> Ids:
+        """One that nobody has: to give it changes something."""
+        return {"role_id": await self.owner.make_role(ids["server_id"], "thing", NOTHING)}
+
     async def _overwrite(self, ids: Ids) -> Ids:
         await self.owner.ok("PUT", f"/channels/{ids['channel_id']}/permissions/{ids['target_id']}", {"type": 1})
         return {}
@@ -373,6 +377,7 @@ _MAKERS: Final[Mapping[str, Callable[[Stage, Ids], Awaitable[Ids]]]] = {
     "reacted message": Stage._reacted_message,
     "pinned message": Stage._pinned_message,
     "role_id": Stage._role,
+    "an ungiven role": Stage._ungiven_role,
     "a role that nobody holds": Stage._nobodys_role,
     "overwrite": Stage._overwrite,
     "a rich overwrite": Stage._rich_overwrite,
