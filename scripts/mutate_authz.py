@@ -30,11 +30,13 @@ from tests.support.matrix.stage import Stage
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SERVICES: Final = ("gateway", "messages", "rest", "servers", "users", "webhooks")
+SHARED: Final = ("common/authorization.py",)
+"""What all of them ask authz by."""
 SWITCHES: Final = "BEEP_MUTANTS"
 
-ASKS_AUTHZ: Final = {"in_server", "in_channel", "require", "require_any", "require_in_channel"}
+ASKS_AUTHZ: Final = {"in_server", "in_channel"}
 RIGHTS: Final = {"required", "any_of"}
-"""The keywords of those calls that name rights; without a name, rights are what follows the id."""
+"""The keywords of those calls that name rights."""
 
 ONLY_REFUSES: Final = {
     "check_editable",
@@ -66,14 +68,12 @@ HIDES: Final = ("outcome", "is_member", "participant")
 
 _UPDATES_MEMBER: Final = ("servers/service/members.py UpdateMember",)
 BEHIND: Final[Mapping[str, tuple[str, ...]]] = {
-    "messages/authorizer.py require_on_server": (
-        "servers/service/bans.py BanMember",
-        "servers/service/access.py in_server",
-    ),
+    "messages/service/removing.py purge_author": ("servers/service/bans.py BanMember",),
     "servers/domain/member.py _nick": _UPDATES_MEMBER,
     "servers/domain/member.py _mute": _UPDATES_MEMBER,
-    "servers/domain/member.py _roles": _UPDATES_MEMBER,
+    "servers/domain/member.py _roles": (*_UPDATES_MEMBER, "servers/service/members.py AddMemberRole"),
     "servers/domain/overwrite.py inherited": ("servers/service/channels.py MoveChannels",),
+    "users/domain/private_channel.py _require_participant": ("users/service/private_channels.py",),
 }
 """Checks that nobody reaches as long as another one, before them, is there."""
 
@@ -185,36 +185,31 @@ def _name(node: ast.expr | None) -> str:
 
 def _without_rights(node: ast.Call) -> ast.Call | None:
     """The same question, but for its rights; None if it asks for none. What is only reported on stays."""
-    ids = {"in_server": 1, "in_channel": 1, "require_in_channel": 3}.get(_name(node), 2)
     kept = [keyword for keyword in node.keywords if keyword.arg not in RIGHTS]
-    if _name(node) == "require_any":
-        assert isinstance(node.func, ast.Attribute)
-        asked = ast.keyword("optional", node.args[ids])
-        return ast.Call(ast.Attribute(node.func.value, "require", ast.Load()), node.args[:ids], [asked])
-    if len(kept) == len(node.keywords) and len(node.args) <= ids:
+    if len(kept) == len(node.keywords):
         return None
-    if _name(node) == "require_in_channel":
-        return _call("nothing")
     # A right in any of several still has to be in the answer, for whoever looks there.
-    dropped = [keyword.value for keyword in node.keywords if keyword.arg == "any_of"]
-    if dropped and not any(keyword.arg == "asked" for keyword in kept):
-        kept.append(ast.keyword("asked", dropped[0]))
-    return ast.Call(node.func, node.args[:ids], kept)
+    by_name = {keyword.arg: keyword.value for keyword in node.keywords}
+    if "any_of" in by_name:
+        asked = ast.BinOp(by_name["any_of"], ast.BitOr(), by_name.get("asked", ast.Constant(0)))
+        kept = [*(keyword for keyword in kept if keyword.arg != "asked"), ast.keyword("asked", asked)]
+    return ast.Call(node.func, node.args, kept)
 
 
 def instrument(tree: Path) -> list[Mutant]:
     """Instruments the services under `tree`. Returns all mutants."""
     mutants: list[Mutant] = []
-    for service in SERVICES:
-        for path in sorted((tree / "services" / service).rglob("*.py")):
-            module = ast.parse(path.read_text(encoding="utf-8"))
-            switches = Instrument(str(path.relative_to(tree / "services")), len(mutants))
-            module = switches.visit(module)
-            if switches.mutants:
-                mutants += switches.mutants
-                # Behind the docstring and what is imported from the future.
-                module.body.insert(1 if ast.get_docstring(module) else 0, ast.Import([ast.alias("beep_mutants")]))
-                path.write_text(ast.unparse(ast.fix_missing_locations(module)), encoding="utf-8")
+    services = tree / "services"
+    of_services = [path for service in SERVICES for path in sorted((services / service).rglob("*.py"))]
+    for path in [*(services / shared for shared in SHARED), *of_services]:
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        switches = Instrument(str(path.relative_to(services)), len(mutants))
+        module = switches.visit(module)
+        if switches.mutants:
+            mutants += switches.mutants
+            # Behind the docstring and what is imported from the future.
+            module.body.insert(1 if ast.get_docstring(module) else 0, ast.Import([ast.alias("beep_mutants")]))
+            path.write_text(ast.unparse(ast.fix_missing_locations(module)), encoding="utf-8")
     (tree / "beep_mutants.py").write_text(RUNTIME, encoding="utf-8")
     return mutants
 

@@ -17,6 +17,7 @@ from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServi
 from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.authorization import Access
 from services.common.runtime import Runtime
 from services.gateway.commands import Commands
 from services.gateway.config import DATABASE, REPLAY_FILE, Settings
@@ -143,7 +144,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Gateway]:
         tasks.spawn(hub.keep_time())
         tasks.spawn(presences.keep_settling())
 
-        typing = Typing(authz, servers, bus, clock, _new_event_id)
+        typing = Typing(Access(authz), servers, bus, clock, _new_event_id)
         runtime.server.add(add_TypingServiceServicer_to_server, typing)
 
         def connection() -> Connection:

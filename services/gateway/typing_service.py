@@ -7,21 +7,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from beep.authz.v1.authz_service_pb2 import OUTCOME_ALLOWED, OUTCOME_HIDDEN, AuthorizeRequest, AuthorizeResponse
+from beep.authz.v1.authz_service_pb2 import AuthorizeResponse
 from beep.gateway.v1.typing_service_pb2 import StartTypingRequest, StartTypingResponse
 from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceServicer
 from beep.servers.v1.servers_service_pb2 import GetSnapshotRequest
 from services.common.auth import current_user_id
+from services.common.authorization import Access
 from services.common.bus import Audience, Bus, Envelope, server_shard, user_shard
 from services.common.clock import Clock
 from services.common.permissions import Permission
-from services.gateway.domain.errors import CannotMessageUser, MissingAccess, MissingPermissions, UnknownChannel
 from services.wire.encoding import encode
 from services.wire.events import TypingStart
 from services.wire.member import member_object
 
 if TYPE_CHECKING:
-    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.servers.v1.servers_service_pb2_grpc import ServersServiceAsyncStub
 
 TOLD_FOR: Final = 5.0
@@ -35,13 +34,13 @@ class Typing(TypingServiceServicer):
 
     def __init__(
         self,
-        authz: "AuthzServiceAsyncStub",
+        access: Access,
         servers: "ServersServiceAsyncStub",
         bus: Bus,
         clock: Clock,
         new_event_id: Callable[[], int],
     ) -> None:
-        self._authz = authz
+        self._access = access
         self._servers = servers
         self._bus = bus
         self._clock = clock
@@ -51,23 +50,10 @@ class Typing(TypingServiceServicer):
 
     async def StartTyping(self, request: StartTypingRequest, context: Any) -> StartTypingResponse:
         user_id, channel_id = current_user_id(), request.channel_id
-        allowed = await self._authorize(user_id, channel_id)
+        allowed = await self._access.in_channel(user_id, channel_id, required=Permission.SEND_MESSAGES)
         if not self._was_told(user_id, channel_id):
             await self._bus.publish(await self._envelopes(user_id, channel_id, allowed))
         return StartTypingResponse()
-
-    async def _authorize(self, user_id: int, channel_id: int) -> AuthorizeResponse:
-        answer = await self._authz.Authorize(
-            AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=int(Permission.SEND_MESSAGES))
-        )
-        if answer.outcome == OUTCOME_HIDDEN:
-            raise UnknownChannel
-        if answer.outcome != OUTCOME_ALLOWED:
-            if answer.participant_ids:
-                raise CannotMessageUser
-            hidden = answer.missing & Permission.VIEW_CHANNEL
-            raise MissingAccess(answer.decision_id) if hidden else MissingPermissions(answer.decision_id)
-        return answer
 
     def _was_told(self, user_id: int, channel_id: int) -> bool:
         """Whether it was told just now; if not, it is now."""

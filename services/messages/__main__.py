@@ -13,12 +13,12 @@ from beep.servers.v1.servers_service_pb2_grpc import ServersServiceStub
 from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceStub
 from beep.users.v1.private_channels_service_pb2_grpc import PrivateChannelsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.authorization import Access
 from services.common.bus import Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
-from services.messages.authorizer import Authorizer
 from services.messages.channels import Channels
 from services.messages.config import DATABASE, DEFAULTS, Settings
 from services.messages.directory import Directory
@@ -68,21 +68,21 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
 
         ids = SnowflakeGenerator(settings.worker, clock)
         events = MessageEvents(ids.next)
-        authorizer = Authorizer(AuthzServiceStub(runtime.peers["authz"]))
+        access = Access(AuthzServiceStub(runtime.peers["authz"]))
         channels = Channels(channels_stub, ThreadsServiceStub(servers), PrivateChannelsServiceStub(users), directory)
         showing = Showing(store, reactions, directory, url)
-        removing = Removing(store, authorizer, events, clock)
+        removing = Removing(store, access, events, clock)
         messages = MessagesService(
             store,
-            authorizer,
+            access,
             channels,
             showing,
-            sending=Sending(store, authorizer, channels, directory, showing, events, ids, url),
-            editing=Editing(store, authorizer, directory, showing, events, clock),
-            pinning=Pinning(store, authorizer, channels, directory, showing, events, ids, clock, url),
+            sending=Sending(store, access, channels, directory, showing, events, ids, url),
+            editing=Editing(store, access, directory, showing, events, clock),
+            pinning=Pinning(store, access, channels, directory, showing, events, ids, clock, url),
             removing=removing,
         )
-        read_states = ReadStatesService(SqliteReadStateStore(database, committed), authorizer, events)
+        read_states = ReadStatesService(SqliteReadStateStore(database, committed), access, events)
 
         inbox = Inbox("messages", runtime.bus, database, Commands(removing).handle, clock)
         for job in (directory.follow(), keep_forgetting(store, clock), indexer.run(), inbox.run()):
@@ -90,7 +90,7 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         runtime.server.add(add_MessagesServiceServicer_to_server, messages)
         runtime.server.add(
             add_ReactionsServiceServicer_to_server,
-            ReactionsService(store, reactions, authorizer, directory, showing, events),
+            ReactionsService(store, reactions, access, directory, showing, events),
         )
         runtime.server.add(add_ReadStatesServiceServicer_to_server, read_states)
         runtime.server.set_serving(True)

@@ -26,10 +26,10 @@ from beep.users.v1.security_service_pb2_grpc import SecurityServiceStub
 from beep.users.v1.tokens_service_pb2_grpc import TokensServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceStub
+from services.common.authorization import Access
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
-    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceAsyncStub
     from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
     from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceAsyncStub
@@ -61,7 +61,7 @@ WEBHOOKS = "webhooks"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    authz: "AuthzServiceAsyncStub"
+    access: Access
     accounts: "AccountsServiceAsyncStub"
     bots: "BotsServiceAsyncStub"
     private_channels: "PrivateChannelsServiceAsyncStub"
@@ -88,7 +88,7 @@ class Services:
     def from_peers(cls, peers: Mapping[str, Channel]) -> Self:
         users, servers = peers[USERS], peers[SERVERS]
         return cls(
-            authz=AuthzServiceStub(peers["authz"]),
+            access=Access(AuthzServiceStub(peers["authz"])),
             accounts=AccountsServiceStub(users),
             bots=BotsServiceStub(users),
             private_channels=PrivateChannelsServiceStub(users),

@@ -19,6 +19,7 @@ from beep.servers.v1.servers_service_pb2_grpc import add_ServersServiceServicer_
 from beep.servers.v1.threads_service_pb2_grpc import add_ThreadsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.authorization import Access
 from services.common.bus import Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
@@ -29,7 +30,7 @@ from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
 from services.servers.notices import Notices
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.audit_log import AuditLogService
 from services.servers.service.bans import BansService
 from services.servers.service.changes import Changes
@@ -76,7 +77,7 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         inbox = Inbox("servers", runtime.bus, database, Notices(store, changes, directory).handle, clock)
         await stack.enter_async_context(running(inbox.run()))
 
-        access, entrance = Access(authz), Entrance(store, users)
+        access, entrance = CallersAccess(Access(authz)), Entrance(store, users)
         servers = ServersService(store, changes, access, directory, entrance)
         server.add(add_ServersServiceServicer_to_server, servers)
         server.add(add_ChannelsServiceServicer_to_server, ChannelsService(store, changes, access))

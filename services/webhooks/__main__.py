@@ -8,12 +8,12 @@ from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
 from beep.webhooks.v1.webhooks_service_pb2_grpc import add_WebhooksServiceServicer_to_server
+from services.common.authorization import Access
 from services.common.bus import Inbox
 from services.common.outbox import Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
 from services.common.snowflake import SnowflakeGenerator
 from services.common.sqlite import Database
-from services.webhooks.access import Access
 from services.webhooks.config import DATABASE, DEFAULTS, Settings
 from services.webhooks.domain.webhook import TOKEN_LENGTH
 from services.webhooks.service import WebhooksService

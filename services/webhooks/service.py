@@ -13,13 +13,14 @@ from beep.webhooks.v1 import webhook_pb2
 from beep.webhooks.v1 import webhooks_service_pb2 as pb
 from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceServicer
 from services.common.auth import current_user_id, require_service
+from services.common.authorization import Access
 from services.common.bus import CHANNELS_DELETED, Envelope
 from services.common.clock import Clock
-from services.common.errors import Aborted
+from services.common.errors import Aborted, NotFound
 from services.common.limits import WEBHOOKS_PER_CHANNEL
+from services.common.permissions import Permission
 from services.common.snowflake import SnowflakeGenerator
 from services.webhooks import events, render
-from services.webhooks.access import Access
 from services.webhooks.domain import webhook as rules
 from services.webhooks.domain.errors import UnknownChannel, UnknownWebhook, WrongChannelType, WrongToken
 from services.webhooks.domain.webhook import Webhook, WebhookEdit
@@ -73,7 +74,7 @@ class WebhooksService(WebhooksServiceServicer):
 
     async def CreateWebhook(self, request: pb.CreateWebhookRequest, context: object) -> pb.CreateWebhookResponse:
         user_id = current_user_id()
-        server_id = await self._access.in_channel(user_id, request.channel_id)
+        server_id = await self._managed(user_id, request.channel_id)
         rules.require_key(request.idempotency_key)
         await self._require_messages(request.channel_id)
         webhook = rules.create(
@@ -102,14 +103,14 @@ class WebhooksService(WebhooksServiceServicer):
     async def ListChannelWebhooks(
         self, request: pb.ListChannelWebhooksRequest, context: object
     ) -> pb.ListChannelWebhooksResponse:
-        await self._access.in_channel(current_user_id(), request.channel_id)
+        await self._managed(current_user_id(), request.channel_id)
         webhooks = await self._store.of_channel(request.channel_id)
         return pb.ListChannelWebhooksResponse(webhooks=await self._all_rendered(webhooks))
 
     async def ListServerWebhooks(
         self, request: pb.ListServerWebhooksRequest, context: object
     ) -> pb.ListServerWebhooksResponse:
-        await self._access.in_server(current_user_id(), request.server_id)
+        await self._access.in_server(current_user_id(), request.server_id, required=Permission.MANAGE_WEBHOOKS)
         webhooks = await self._store.of_server(request.server_id)
         return pb.ListServerWebhooksResponse(webhooks=await self._all_rendered(webhooks))
 
@@ -149,7 +150,8 @@ class WebhooksService(WebhooksServiceServicer):
         """The webhook, for somebody who may have it.
 
         Raises:
-            UnknownWebhook, WrongToken, MissingAccess, MissingPermissions.
+            UnknownWebhook, WrongToken.
+            PermissionDenied: MISSING_ACCESS, MISSING_PERMISSIONS.
         """
         if token:
             # The edge passes on what a nameless caller sent; the token is all that counts.
@@ -163,14 +165,26 @@ class WebhooksService(WebhooksServiceServicer):
                 raise WrongToken
         else:
             try:
-                await self._access.in_channel(user_id, webhook.channel_id)
-            except UnknownChannel:
+                await self._managed(user_id, webhook.channel_id)
+            except NotFound:
                 raise UnknownWebhook from None
         return Bearer(user_id), webhook
 
+    async def _managed(self, user_id: int, channel_id: int) -> int:
+        """The server of a channel whose webhooks the user manages.
+
+        Raises:
+            NotFound, PermissionDenied: as `Access.in_channel`.
+            WrongChannelType: a thread, or a channel of no server.
+        """
+        answer = await self._access.in_channel(user_id, channel_id, required=Permission.MANAGE_WEBHOOKS)
+        if answer.parent_channel_id or not answer.server_id:
+            raise WrongChannelType
+        return answer.server_id
+
     async def _require_same_server(self, bearer: Bearer, moved: Webhook) -> None:
         """Whoever moves it manages webhooks in the other channel, too."""
-        if await self._access.in_channel(bearer.user_id, moved.channel_id) != moved.server_id:
+        if await self._managed(bearer.user_id, moved.channel_id) != moved.server_id:
             raise UnknownChannel
         await self._require_messages(moved.channel_id)
 

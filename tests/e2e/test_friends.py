@@ -173,6 +173,8 @@ async def test_block_holds_for_direct_messages_of_both_from_its_acknowledgement_
         ("POST", f"/channels/{channel['id']}/typing", None),
     ):
         assert await ada.refused(method, path, body) == CANNOT_MESSAGE_USER, path
+    # Before its bytes are taken, a file is refused in the same words.
+    assert await ada.refused("POST", messages, files={"files[0]": ("a.txt", b"?")}) == CANNOT_MESSAGE_USER
     await ada.ok("DELETE", one)
     await at_bob.wait_for("MESSAGE_DELETE", lambda event: event["id"] == hello["id"])
 

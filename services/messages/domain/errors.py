@@ -2,7 +2,7 @@
 
 BeepError
 ├── InvalidArgument      InvalidForm, EmptyMessage, BulkDeleteTooOld
-├── PermissionDenied     NotAuthor, SystemMessage, CannotMessageUser
+├── PermissionDenied     NotAuthor, SystemMessage
 ├── NotFound             UnknownMessage, UnknownEmoji
 ├── FailedPrecondition   WrongChannelType, ThreadArchived
 └── ResourceExhausted    TooManyPins, TooManyReactions, TooFast
@@ -44,13 +44,6 @@ class NotAuthor(PermissionDenied):
 class SystemMessage(PermissionDenied):
     def __init__(self) -> None:
         super().__init__("SYSTEM_MESSAGE", "Cannot do this to a system message.")
-
-
-class CannotMessageUser(PermissionDenied):
-    """One of the two blocked the other. Neither learns which, nor that it is for this."""
-
-    def __init__(self) -> None:
-        super().__init__("CANNOT_MESSAGE_USER", "Cannot send messages to this user.")
 
 
 class UnknownEmoji(NotFound):

@@ -3,9 +3,10 @@
 from beep.messages.v1 import message_pb2
 from beep.messages.v1 import messages_service_pb2 as pb
 from services.common.auth import current_user_id
+from services.common.authorization import Access
 from services.common.clock import Clock
 from services.common.permissions import Permission
-from services.messages.authorizer import Authorizer, place_of, require_active
+from services.messages.decided import place_of, require_active
 from services.messages.directory import Directory
 from services.messages.domain import attachment, message
 from services.messages.domain.attachment import Attachment
@@ -24,14 +25,14 @@ class Editing:
     def __init__(
         self,
         store: MessageStore,
-        authorizer: Authorizer,
+        access: Access,
         directory: Directory,
         showing: Showing,
         events: MessageEvents,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._showing = showing
         self._events = events
         self._clock = clock
@@ -39,11 +40,11 @@ class Editing:
 
     async def edit(self, request: pb.UpdateMessageRequest) -> message_pb2.Message:
         user_id, speaks = current_user_id(), _speaks(request)
-        decision = await self._authorizer.require(
+        decision = await self._access.in_channel(
             user_id,
             request.channel_id,
-            _rights_to_edit(request),
-            optional=Permission.MENTION_EVERYONE | Permission.MANAGE_MESSAGES,
+            required=_rights_to_edit(request),
+            asked=Permission.MENTION_EVERYONE | Permission.MANAGE_MESSAGES,
         )
         require_active(decision)
         manages = bool(decision.granted & Permission.MANAGE_MESSAGES)

@@ -6,9 +6,9 @@ from beep.messages.v1 import messages_service_pb2 as pb
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceServicer
 from services.common import limits
 from services.common.auth import current_user_id, require_service
+from services.common.authorization import Access
 from services.common.permissions import Permission
 from services.common.snowflake import MAX_SNOWFLAKE
-from services.messages.authorizer import Authorizer
 from services.messages.channels import Channels
 from services.messages.domain import history
 from services.messages.domain.errors import UnknownMessage
@@ -27,7 +27,7 @@ class MessagesService(MessagesServiceServicer):
     def __init__(
         self,
         store: MessageStore,
-        authorizer: Authorizer,
+        access: Access,
         channels: Channels,
         showing: Showing,
         *,
@@ -37,7 +37,7 @@ class MessagesService(MessagesServiceServicer):
         removing: Removing,
     ) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._channels = channels
         self._showing = showing
         self._sending = sending
@@ -50,7 +50,7 @@ class MessagesService(MessagesServiceServicer):
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:
         user_id = current_user_id()
-        await self._authorizer.require(user_id, request.channel_id, READS)
+        await self._access.in_channel(user_id, request.channel_id, required=READS)
         found = await self._store.get(request.channel_id, request.message_id)
         if found is None:
             raise UnknownMessage
@@ -58,7 +58,7 @@ class MessagesService(MessagesServiceServicer):
 
     async def ListMessages(self, request: pb.ListMessagesRequest, context: Any) -> pb.ListMessagesResponse:
         user_id = current_user_id()
-        await self._authorizer.require(user_id, request.channel_id, READS)
+        await self._access.in_channel(user_id, request.channel_id, required=READS)
         page = await self._store.page(request.channel_id, _window(request))
         return pb.ListMessagesResponse(messages=await self._showing.all(page, reader_id=user_id))
 
@@ -85,7 +85,7 @@ class MessagesService(MessagesServiceServicer):
 
     async def ListPins(self, request: pb.ListPinsRequest, context: Any) -> pb.ListPinsResponse:
         user_id = current_user_id()
-        await self._authorizer.require(user_id, request.channel_id, READS)
+        await self._access.in_channel(user_id, request.channel_id, required=READS)
         limit = history.check_limit(request.limit, limits.PINS_PAGE)
         before_ms = request.before_ms or MAX_SNOWFLAKE
         pins = await self._store.pins(request.channel_id, before_ms=before_ms, limit=limit + 1)
@@ -94,7 +94,7 @@ class MessagesService(MessagesServiceServicer):
 
     async def SearchMessages(self, request: pb.SearchMessagesRequest, context: Any) -> pb.SearchMessagesResponse:
         user_id = current_user_id()
-        search = await permitted(request, user_id, authorizer=self._authorizer, channels=self._channels)
+        search = await permitted(request, user_id, access=self._access, channels=self._channels)
         if search is None:
             return pb.SearchMessagesResponse()
         found = await self._store.search(search)

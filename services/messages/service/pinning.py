@@ -5,12 +5,13 @@ from typing import Final
 from beep.authz.v1.authz_service_pb2 import AuthorizeResponse
 from services.common import limits
 from services.common.auth import PrincipalKind, current_principal, current_user_id
+from services.common.authorization import Access
 from services.common.bus import Envelope
 from services.common.clock import Clock
 from services.common.permissions import Permission
 from services.common.snowflake import MAX_SNOWFLAKE, SnowflakeGenerator
-from services.messages.authorizer import Authorizer, place_of, require_active
 from services.messages.channels import Channels
+from services.messages.decided import place_of, require_active
 from services.messages.directory import Directory
 from services.messages.domain import message
 from services.messages.domain.errors import UnknownMessage
@@ -29,7 +30,7 @@ class Pinning:
     def __init__(
         self,
         store: MessageStore,
-        authorizer: Authorizer,
+        access: Access,
         channels: Channels,
         directory: Directory,
         showing: Showing,
@@ -39,7 +40,7 @@ class Pinning:
         public_url: str,
     ) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._channels = channels
         self._directory = directory
         self._showing = showing
@@ -50,7 +51,7 @@ class Pinning:
 
     async def pin(self, channel_id: int, message_id: int, reason: str) -> None:
         """Pinning again changes nothing."""
-        decision = await self._authorizer.require_any(current_user_id(), channel_id, _MAY_PIN)
+        decision = await self._access.in_channel(current_user_id(), channel_id, any_of=_MAY_PIN)
         require_active(decision)
         for _ in range(MAX_CONFLICTS):
             old = await self._find(channel_id, message_id)
@@ -60,7 +61,7 @@ class Pinning:
 
     async def unpin(self, channel_id: int, message_id: int, reason: str) -> None:
         user_id = current_user_id()
-        decision = await self._authorizer.require_any(user_id, channel_id, _MAY_PIN)
+        decision = await self._access.in_channel(user_id, channel_id, any_of=_MAY_PIN)
         require_active(decision)
         place = place_of(channel_id, decision)
         for _ in range(MAX_CONFLICTS):

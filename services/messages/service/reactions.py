@@ -6,8 +6,9 @@ from beep.messages.v1 import reactions_service_pb2 as pb
 from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceServicer
 from services.common import limits
 from services.common.auth import current_user_id
+from services.common.authorization import Access, refusal
 from services.common.permissions import Permission
-from services.messages.authorizer import Authorizer, place_of, refusal, require_active
+from services.messages.decided import place_of, require_active
 from services.messages.directory import Directory
 from services.messages.domain import history
 from services.messages.domain.emoji import normalise
@@ -25,22 +26,22 @@ class ReactionsService(ReactionsServiceServicer):
         self,
         store: MessageStore,
         reactions: ReactionStore,
-        authorizer: Authorizer,
+        access: Access,
         directory: Directory,
         showing: Showing,
         events: MessageEvents,
     ) -> None:
         self._store = store
         self._reactions = reactions
-        self._authorizer = authorizer
+        self._access = access
         self._directory = directory
         self._showing = showing
         self._events = events
 
     async def AddReaction(self, request: pb.AddReactionRequest, context: Any) -> pb.AddReactionResponse:
         user_id = current_user_id()
-        decision = await self._authorizer.require(
-            user_id, request.channel_id, _READS, optional=Permission.ADD_REACTIONS
+        decision = await self._access.in_channel(
+            user_id, request.channel_id, required=_READS, asked=Permission.ADD_REACTIONS
         )
         require_active(decision)
         emoji = normalise(request.emoji)
@@ -55,7 +56,7 @@ class ReactionsService(ReactionsServiceServicer):
             )
         except FirstOfItsEmoji:
             # Decided for the bit itself, so that the refusal can be looked up.
-            await self._authorizer.require(user_id, request.channel_id, Permission.ADD_REACTIONS)
+            await self._access.in_channel(user_id, request.channel_id, required=Permission.ADD_REACTIONS)
             raise refusal(decision, Permission.ADD_REACTIONS) from None
         return pb.AddReactionResponse()
 
@@ -63,7 +64,7 @@ class ReactionsService(ReactionsServiceServicer):
         user_id = current_user_id()
         whose = request.user_id or user_id
         needed = _READS if whose == user_id else Permission.MANAGE_MESSAGES
-        decision = await self._authorizer.require(user_id, request.channel_id, needed)
+        decision = await self._access.in_channel(user_id, request.channel_id, required=needed)
         require_active(decision)
         emoji = normalise(request.emoji)
         await self._find(request.channel_id, request.message_id)
@@ -73,7 +74,9 @@ class ReactionsService(ReactionsServiceServicer):
         return pb.RemoveReactionResponse()
 
     async def ClearReactions(self, request: pb.ClearReactionsRequest, context: Any) -> pb.ClearReactionsResponse:
-        decision = await self._authorizer.require(current_user_id(), request.channel_id, Permission.MANAGE_MESSAGES)
+        decision = await self._access.in_channel(
+            current_user_id(), request.channel_id, required=Permission.MANAGE_MESSAGES
+        )
         require_active(decision)
         emoji = normalise(request.emoji) if request.emoji else ""
         await self._find(request.channel_id, request.message_id)
@@ -83,7 +86,7 @@ class ReactionsService(ReactionsServiceServicer):
         return pb.ClearReactionsResponse()
 
     async def ListReactions(self, request: pb.ListReactionsRequest, context: Any) -> pb.ListReactionsResponse:
-        await self._authorizer.require(current_user_id(), request.channel_id, _READS)
+        await self._access.in_channel(current_user_id(), request.channel_id, required=_READS)
         emoji = normalise(request.emoji)
         limit = history.check_limit(request.limit or limits.REACTIONS_PAGE_DEFAULT, limits.REACTIONS_PAGE)
         await self._find(request.channel_id, request.message_id)

@@ -6,10 +6,10 @@ from typing import Any, Final
 from beep.messages.v1 import read_states_service_pb2 as pb
 from beep.messages.v1.read_states_service_pb2_grpc import ReadStatesServiceServicer
 from services.common.auth import PrincipalKind, current_principal, current_user_id, require_service
+from services.common.authorization import Access
 from services.common.errors import PermissionDenied
 from services.common.permissions import Permission
 from services.common.snowflake import at_ms
-from services.messages.authorizer import Authorizer
 from services.messages.domain.read_state import ReadState, Scope
 from services.messages.events import MessageEvents
 from services.messages.store.ports import ReadStateStore
@@ -19,16 +19,16 @@ FORGOTTEN_AT_ONCE: Final = 1_000
 
 
 class ReadStatesService(ReadStatesServiceServicer):
-    def __init__(self, store: ReadStateStore, authorizer: Authorizer, events: MessageEvents) -> None:
+    def __init__(self, store: ReadStateStore, access: Access, events: MessageEvents) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._events = events
 
     async def AckMessage(self, request: pb.AckMessageRequest, context: Any) -> pb.AckMessageResponse:
         user_id = current_user_id()
         if current_principal().kind is PrincipalKind.BOT:
             raise PermissionDenied("PERSON_REQUIRED", "A bot reads nothing.")
-        decision = await self._authorizer.require(user_id, request.channel_id, Permission.READ_MESSAGE_HISTORY)
+        decision = await self._access.in_channel(user_id, request.channel_id, required=Permission.READ_MESSAGE_HISTORY)
         state = await self._store.acknowledge(
             user_id,
             request.channel_id,

@@ -6,10 +6,11 @@ from typing import Final
 
 from services.common import limits
 from services.common.auth import current_principal, current_user_id
+from services.common.authorization import Access, refusal
 from services.common.clock import Clock
 from services.common.permissions import Permission
 from services.common.snowflake import at_ms
-from services.messages.authorizer import Authorizer, place_of, refusal
+from services.messages.decided import place_of
 from services.messages.domain import history, message
 from services.messages.domain.errors import UnknownMessage
 from services.messages.domain.message import Message
@@ -23,15 +24,15 @@ READERS_BATCH: Final = 1_000
 
 
 class Removing:
-    def __init__(self, store: MessageStore, authorizer: Authorizer, events: MessageEvents, clock: Clock) -> None:
+    def __init__(self, store: MessageStore, access: Access, events: MessageEvents, clock: Clock) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._events = events
         self._clock = clock
 
     async def delete(self, channel_id: int, message_id: int, reason: str) -> None:
         user_id = current_user_id()
-        decision = await self._authorizer.require(user_id, channel_id, optional=Permission.MANAGE_MESSAGES)
+        decision = await self._access.in_channel(user_id, channel_id, asked=Permission.MANAGE_MESSAGES)
         found = await self._store.get(channel_id, message_id)
         if found is None:
             raise UnknownMessage
@@ -58,7 +59,7 @@ class Removing:
 
     async def delete_many(self, channel_id: int, message_ids: Sequence[int], reason: str) -> None:
         user_id = current_user_id()
-        decision = await self._authorizer.require(user_id, channel_id, Permission.MANAGE_MESSAGES)
+        decision = await self._access.in_channel(user_id, channel_id, required=Permission.MANAGE_MESSAGES)
         asked = message.check_bulk_delete(message_ids, now_ms=self._clock.now_ms())
         found = await self._store.get_many(channel_id, asked)
         if not found:
@@ -84,7 +85,7 @@ class Removing:
         A service asks in its own name (it has decided), a person needs the right to ban.
         """
         if not current_principal().is_service:
-            await self._authorizer.require_on_server(current_user_id(), server_id, Permission.BAN_MEMBERS)
+            await self._access.in_server(current_user_id(), server_id, required=Permission.BAN_MEMBERS)
         since = at_ms(since_ms)
         while written := await self._store.written_by(author_id, server_id=server_id, since=since, limit=PURGE_BATCH):
             for place, of_place in groupby(sorted(written, key=_channel), key=_place):

@@ -3,10 +3,11 @@
 from beep.messages.v1 import message_pb2
 from beep.messages.v1 import messages_service_pb2 as pb
 from services.common.auth import PrincipalKind, current_principal, current_user_id
+from services.common.authorization import Access
 from services.common.permissions import Permission
 from services.common.snowflake import SnowflakeGenerator
-from services.messages.authorizer import Authorizer, place_of
 from services.messages.channels import Channels
+from services.messages.decided import place_of
 from services.messages.directory import Directory
 from services.messages.domain import message
 from services.messages.domain.embeds import may_show
@@ -28,7 +29,7 @@ class Sending:
     def __init__(
         self,
         store: MessageStore,
-        authorizer: Authorizer,
+        access: Access,
         channels: Channels,
         directory: Directory,
         showing: Showing,
@@ -37,7 +38,7 @@ class Sending:
         public_url: str,
     ) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._channels = channels
         self._directory = directory
         self._showing = showing
@@ -48,8 +49,8 @@ class Sending:
 
     async def send(self, request: pb.CreateMessageRequest) -> message_pb2.Message:
         user_id, channel_id = current_user_id(), request.channel_id
-        decision = await self._authorizer.require(
-            user_id, channel_id, _rights_to_send(request), optional=Permission.MENTION_EVERYONE
+        decision = await self._access.in_channel(
+            user_id, channel_id, required=_rights_to_send(request), asked=Permission.MENTION_EVERYONE
         )
         place = place_of(channel_id, decision)
         interval_ms = await self._interval_ms(place, user_id)
@@ -108,7 +109,7 @@ class Sending:
         interval_ms = await self._channels.slow_mode_ms(place)
         if not interval_ms:
             return 0
-        decision = await self._authorizer.require(user_id, place.channel_id, optional=_IGNORES_SLOW_MODE)
+        decision = await self._access.in_channel(user_id, place.channel_id, asked=_IGNORES_SLOW_MODE)
         return 0 if decision.granted & _IGNORES_SLOW_MODE else interval_ms
 
     async def _answered(self, request: pb.CreateMessageRequest) -> Message | None:

@@ -31,7 +31,6 @@ from services.common.errors import (
 )
 from services.common.permissions import Permission
 from services.common.snowflake import SnowflakeGenerator
-from services.rest.authorization import require_in_channel
 from services.rest.blobs.ports import Blobs, Metadata, check_key
 from services.rest.errors import RequestTooLarge
 from services.rest.files.forms import UploadedFile, is_form, read_form, read_json
@@ -205,7 +204,7 @@ class Uploads:
     ) -> None:
         if not uploads:
             # Before the first byte: who may not attach files fills nobody's disk.
-            await require_in_channel(self._services.authz, user_id, channel_id, required)
+            await self._services.access.in_channel(user_id, channel_id, required=required)
         head = bytearray()
         while len(head) < HEAD_BYTES and (chunk := await anext(file.chunks, b"")):
             head += chunk

@@ -66,18 +66,11 @@ class UnknownBot(NotFound):
         super().__init__("UNKNOWN_BOT", "Unknown bot.")
 
 
-class MissingAccess(PermissionDenied):
-    """A member who may not view the channel."""
-
-    def __init__(self, *, missing: int = 0, decision_id: str = "") -> None:
-        super().__init__("MISSING_ACCESS", "Missing access.", metadata=_decision(missing, decision_id))
-
-
 class MissingPermissions(PermissionDenied):
     """`missing` are the bits that the caller would need; 0 when the hierarchy of roles forbids it."""
 
-    def __init__(self, message: str = "Missing permissions.", *, missing: int = 0, decision_id: str = "") -> None:
-        super().__init__("MISSING_PERMISSIONS", message, metadata=_decision(missing, decision_id))
+    def __init__(self, message: str = "Missing permissions.", *, missing: int = 0) -> None:
+        super().__init__("MISSING_PERMISSIONS", message, metadata={"missing": str(missing)} if missing else {})
 
 
 class OutOfHierarchy(MissingPermissions):
@@ -163,12 +156,3 @@ class OwnerCannotLeave(FailedPrecondition):
 class InvalidForm(InvalidArgument):
     def __init__(self, *violations: FieldViolation) -> None:
         super().__init__("INVALID_FORM", "Invalid form body.", violations=violations)
-
-
-def _decision(missing: int, decision_id: str) -> dict[str, str]:
-    metadata = {}
-    if missing:
-        metadata["missing"] = str(missing)
-    if decision_id:
-        metadata["decision_id"] = decision_id
-    return metadata

@@ -5,17 +5,17 @@ from beep.servers.v1.audit_log_service_pb2_grpc import AuditLogServiceServicer
 from services.common.limits import AUDIT_LOG_PAGE
 from services.common.permissions import Permission
 from services.servers import render
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.store.ports import AuditQuery, ServerStore
 
 
 class AuditLogService(AuditLogServiceServicer):
-    def __init__(self, store: ServerStore, access: Access) -> None:
+    def __init__(self, store: ServerStore, access: CallersAccess) -> None:
         self._store = store
         self._access = access
 
     async def ListAuditLog(self, request: pb.ListAuditLogRequest, context: object) -> pb.ListAuditLogResponse:
-        await self._access.in_server(request.server_id, Permission.VIEW_AUDIT_LOG)
+        await self._access.in_server(request.server_id, required=Permission.VIEW_AUDIT_LOG)
         query = AuditQuery(
             server_id=request.server_id,
             actor_id=request.actor_id,

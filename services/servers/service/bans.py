@@ -15,7 +15,7 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import MissingPermissions, UnknownBan, UnknownServer, UnknownUser
 from services.servers.domain.form import invalid
 from services.servers.domain.state import Ban
-from services.servers.service.access import Access, Grant
+from services.servers.service.access import CallersAccess, Grant
 from services.servers.service.changes import Changes, Scene
 from services.servers.service.entrance import Entrance
 from services.servers.store.ports import ServerStore, Wanted
@@ -31,7 +31,7 @@ class BansService(BansServiceServicer):
         self,
         store: ServerStore,
         changes: Changes,
-        access: Access,
+        access: CallersAccess,
         directory: Directory,
         entrance: Entrance,
         users: "UsersServiceAsyncStub",
@@ -44,12 +44,12 @@ class BansService(BansServiceServicer):
         self._users = users
 
     async def BanMember(self, request: pb.BanMemberRequest, context: object) -> pb.BanMemberResponse:
-        grant = await self._access.in_server(request.server_id, Permission.BAN_MEMBERS)
+        grant = await self._access.in_server(request.server_id, required=Permission.BAN_MEMBERS)
         await self._ban(grant, request.user_id, request.reason)
         return pb.BanMemberResponse()
 
     async def BanUsers(self, request: pb.BanUsersRequest, context: object) -> pb.BanUsersResponse:
-        grant = await self._access.in_server(request.server_id, Permission.BAN_MEMBERS)
+        grant = await self._access.in_server(request.server_id, required=Permission.BAN_MEMBERS)
         wanted = sorted(set(request.user_ids))
         if not 1 <= len(wanted) <= BULK_BAN:
             raise invalid("user_ids", f"Between 1 and {BULK_BAN} users.")
@@ -70,7 +70,7 @@ class BansService(BansServiceServicer):
         return pb.BanUsersResponse(banned_user_ids=banned, failed_user_ids=failed)
 
     async def UnbanUser(self, request: pb.UnbanUserRequest, context: object) -> pb.UnbanUserResponse:
-        grant = await self._access.in_server(request.server_id, Permission.BAN_MEMBERS)
+        grant = await self._access.in_server(request.server_id, required=Permission.BAN_MEMBERS)
         await self._changes.make(
             grant,
             lambda scene: ban_rules.remove(scene.state, _on(request.user_id, scene)),
@@ -80,7 +80,7 @@ class BansService(BansServiceServicer):
         return pb.UnbanUserResponse()
 
     async def GetBan(self, request: pb.GetBanRequest, context: object) -> pb.GetBanResponse:
-        await self._access.in_server(request.server_id, Permission.BAN_MEMBERS)
+        await self._access.in_server(request.server_id, required=Permission.BAN_MEMBERS)
         loaded = await self._store.load(request.server_id, Wanted(bans_on=frozenset({request.user_id})))
         if loaded is None:
             raise UnknownServer
@@ -89,7 +89,7 @@ class BansService(BansServiceServicer):
         return pb.GetBanResponse(ban=(await self._rendered(request.server_id, list(loaded.bans)))[0])
 
     async def ListBans(self, request: pb.ListBansRequest, context: object) -> pb.ListBansResponse:
-        await self._access.in_server(request.server_id, Permission.BAN_MEMBERS)
+        await self._access.in_server(request.server_id, required=Permission.BAN_MEMBERS)
         page = await self._store.bans_page(
             request.server_id,
             before=request.before,

@@ -15,20 +15,20 @@ from services.servers.domain.channel import ChannelEdit, ChannelMove
 from services.servers.domain.errors import UnknownChannel, UnknownServer
 from services.servers.domain.overwrite import SETS_OVERWRITES
 from services.servers.domain.state import ALL_PERMISSIONS, ServerState
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, Scene, idempotency_key
 from services.servers.store.ports import NOTHING_ELSE, ServerStore, Wanted
 
 
 class ChannelsService(ChannelsServiceServicer):
-    def __init__(self, store: ServerStore, changes: Changes, access: Access) -> None:
+    def __init__(self, store: ServerStore, changes: Changes, access: CallersAccess) -> None:
         self._store = store
         self._changes = changes
         self._access = access
 
     async def CreateChannel(self, request: pb.CreateChannelRequest, context: object) -> pb.CreateChannelResponse:
         grant = await self._access.in_server(
-            request.server_id, Permission.MANAGE_CHANNELS, asked=ALL_PERMISSIONS if request.overwrites else 0
+            request.server_id, required=Permission.MANAGE_CHANNELS, asked=ALL_PERMISSIONS if request.overwrites else 0
         )
         key = idempotency_key(grant.user_id, f"CreateChannel {grant.server_id}", request.idempotency_key)
         kind = render.channel_type(request.type)
@@ -83,7 +83,9 @@ class ChannelsService(ChannelsServiceServicer):
 
     async def UpdateChannel(self, request: pb.UpdateChannelRequest, context: object) -> pb.UpdateChannelResponse:
         grant = await self._access.in_channel(
-            request.channel_id, Permission.MANAGE_CHANNELS, asked=ALL_PERMISSIONS if request.set_overwrites else 0
+            request.channel_id,
+            required=Permission.MANAGE_CHANNELS,
+            asked=ALL_PERMISSIONS if request.set_overwrites else 0,
         )
         edit = ChannelEdit(
             name=request.name if request.HasField("name") else None,
@@ -106,7 +108,7 @@ class ChannelsService(ChannelsServiceServicer):
         return pb.UpdateChannelResponse(channel=render.channel(made.state.id, channel))
 
     async def DeleteChannel(self, request: pb.DeleteChannelRequest, context: object) -> pb.DeleteChannelResponse:
-        grant = await self._access.in_channel(request.channel_id, Permission.MANAGE_CHANNELS)
+        grant = await self._access.in_channel(request.channel_id, required=Permission.MANAGE_CHANNELS)
         deleted = channel_pb2.Channel()
 
         def delete(scene: Scene) -> Change:
@@ -120,7 +122,7 @@ class ChannelsService(ChannelsServiceServicer):
         return pb.DeleteChannelResponse(channel=deleted)
 
     async def MoveChannels(self, request: pb.MoveChannelsRequest, context: object) -> pb.MoveChannelsResponse:
-        grant = await self._access.in_server(request.server_id, Permission.MANAGE_CHANNELS)
+        grant = await self._access.in_server(request.server_id, required=Permission.MANAGE_CHANNELS)
         moves = [
             ChannelMove(
                 channel_id=move.channel_id,

@@ -18,7 +18,7 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import UnknownInvite, UnknownServer
 from services.servers.domain.invite import InviteTerms
 from services.servers.domain.state import Invite, ServerState
-from services.servers.service.access import Access, Grant
+from services.servers.service.access import CallersAccess, Grant
 from services.servers.service.changes import Changes, Scene, idempotency_key
 from services.servers.service.entrance import Entrance, require_person
 from services.servers.store.ports import Loaded, ServerStore, Wanted
@@ -33,7 +33,7 @@ class InvitesService(InvitesServiceServicer):
         self,
         store: ServerStore,
         changes: Changes,
-        access: Access,
+        access: CallersAccess,
         directory: Directory,
         entrance: Entrance,
         new_code: Callable[[], str],
@@ -46,7 +46,7 @@ class InvitesService(InvitesServiceServicer):
         self._new_code = new_code
 
     async def CreateInvite(self, request: pb.CreateInviteRequest, context: object) -> pb.CreateInviteResponse:
-        grant = await self._access.in_channel(request.channel_id, Permission.CREATE_INSTANT_INVITE)
+        grant = await self._access.in_channel(request.channel_id, required=Permission.CREATE_INSTANT_INVITE)
         key = idempotency_key(grant.user_id, f"CreateInvite {request.channel_id}", request.idempotency_key)
         terms = InviteTerms(
             max_age_seconds=request.max_age_seconds, max_uses=request.max_uses, temporary=request.temporary

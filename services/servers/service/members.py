@@ -19,7 +19,7 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import UnknownBot, UnknownMember
 from services.servers.domain.member import GIVES_ROLES, MemberEdit
 from services.servers.domain.state import ALL_PERMISSIONS, Member
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, Scene
 from services.servers.service.entrance import Entrance
 from services.servers.store.ports import ServerStore, Wanted
@@ -35,7 +35,7 @@ class MembersService(MembersServiceServicer):
         self,
         store: ServerStore,
         changes: Changes,
-        access: Access,
+        access: CallersAccess,
         directory: Directory,
         entrance: Entrance,
         bots: "BotsServiceAsyncStub",
@@ -78,7 +78,7 @@ class MembersService(MembersServiceServicer):
 
     async def UpdateMember(self, request: pb.UpdateMemberRequest, context: object) -> pb.UpdateMemberResponse:
         grant = await self._access.in_server(
-            request.server_id, _required(request), any_of=GIVES_ROLES if request.set_roles else 0
+            request.server_id, required=_required(request), any_of=GIVES_ROLES if request.set_roles else 0
         )
         edit = MemberEdit(
             nick=request.nick if request.HasField("nick") else None,
@@ -124,7 +124,7 @@ class MembersService(MembersServiceServicer):
         return pb.RemoveMemberRoleResponse()
 
     async def RemoveMember(self, request: pb.RemoveMemberRequest, context: object) -> pb.RemoveMemberResponse:
-        grant = await self._access.in_server(request.server_id, Permission.KICK_MEMBERS)
+        grant = await self._access.in_server(request.server_id, required=Permission.KICK_MEMBERS)
         await self._changes.make(
             grant,
             lambda scene: member_rules.kick(
@@ -137,7 +137,7 @@ class MembersService(MembersServiceServicer):
 
     async def AddBot(self, request: pb.AddBotRequest, context: object) -> pb.AddBotResponse:
         grant = await self._access.in_server(
-            request.server_id, Permission.MANAGE_GUILD, asked=request.permissions & ALL_PERMISSIONS
+            request.server_id, required=Permission.MANAGE_GUILD, asked=request.permissions & ALL_PERMISSIONS
         )
         bot = await self._bot(request.bot_id)
         role_id = self._changes.next_id()

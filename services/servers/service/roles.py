@@ -8,20 +8,20 @@ from services.servers.domain import role as role_rules
 from services.servers.domain.errors import UnknownServer
 from services.servers.domain.role import RoleEdit, RoleMove
 from services.servers.domain.state import ALL_PERMISSIONS
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, idempotency_key
 from services.servers.store.ports import NOTHING_ELSE, ServerStore, Wanted
 
 
 class RolesService(RolesServiceServicer):
-    def __init__(self, store: ServerStore, changes: Changes, access: Access) -> None:
+    def __init__(self, store: ServerStore, changes: Changes, access: CallersAccess) -> None:
         self._store = store
         self._changes = changes
         self._access = access
 
     async def CreateRole(self, request: pb.CreateRoleRequest, context: object) -> pb.CreateRoleResponse:
         grant = await self._access.in_server(
-            request.server_id, Permission.MANAGE_ROLES, asked=request.permissions & ALL_PERMISSIONS
+            request.server_id, required=Permission.MANAGE_ROLES, asked=request.permissions & ALL_PERMISSIONS
         )
         key = idempotency_key(grant.user_id, f"CreateRole {grant.server_id}", request.idempotency_key)
         role_id = self._changes.next_id()
@@ -50,7 +50,7 @@ class RolesService(RolesServiceServicer):
 
     async def UpdateRole(self, request: pb.UpdateRoleRequest, context: object) -> pb.UpdateRoleResponse:
         grant = await self._access.in_server(
-            request.server_id, Permission.MANAGE_ROLES, asked=request.permissions & ALL_PERMISSIONS
+            request.server_id, required=Permission.MANAGE_ROLES, asked=request.permissions & ALL_PERMISSIONS
         )
         edit = RoleEdit(
             name=request.name if request.HasField("name") else None,
@@ -67,7 +67,7 @@ class RolesService(RolesServiceServicer):
         return pb.UpdateRoleResponse(role=render.role(made.state.id, made.state.role(request.role_id)))
 
     async def DeleteRole(self, request: pb.DeleteRoleRequest, context: object) -> pb.DeleteRoleResponse:
-        grant = await self._access.in_server(request.server_id, Permission.MANAGE_ROLES)
+        grant = await self._access.in_server(request.server_id, required=Permission.MANAGE_ROLES)
         await self._changes.make(
             grant,
             lambda scene: role_rules.delete(
@@ -79,7 +79,7 @@ class RolesService(RolesServiceServicer):
         return pb.DeleteRoleResponse()
 
     async def MoveRoles(self, request: pb.MoveRolesRequest, context: object) -> pb.MoveRolesResponse:
-        grant = await self._access.in_server(request.server_id, Permission.MANAGE_ROLES)
+        grant = await self._access.in_server(request.server_id, required=Permission.MANAGE_ROLES)
         moves = [RoleMove(move.role_id, move.position) for move in request.moves]
         made = await self._changes.make(
             grant, lambda scene: role_rules.move(scene.state, scene.actor, moves), reason=request.reason

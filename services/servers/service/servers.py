@@ -9,6 +9,7 @@ from beep.servers.v1 import servers_service_pb2 as pb
 from beep.servers.v1.server_pb2 import ServerSnapshot
 from beep.servers.v1.servers_service_pb2_grpc import ServersServiceServicer
 from services.common.auth import current_principal, current_user_id, require_service
+from services.common.errors import NotFound
 from services.common.limits import INVITATIONS_PAGE, SERVER_NAME
 from services.common.permissions import Permission
 from services.servers import render
@@ -21,7 +22,7 @@ from services.servers.domain.errors import OwnerCannotLeave, UnknownServer
 from services.servers.domain.form import Form
 from services.servers.domain.server import ServerEdit
 from services.servers.domain.state import ServerState
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, Scene, idempotency_key
 from services.servers.service.entrance import Entrance, require_person
 from services.servers.store.memberships import PAGE, every_server_of
@@ -32,7 +33,7 @@ ASKING_AT_ONCE: Final = 8
 
 class ServersService(ServersServiceServicer):
     def __init__(
-        self, store: ServerStore, changes: Changes, access: Access, directory: Directory, entrance: Entrance
+        self, store: ServerStore, changes: Changes, access: CallersAccess, directory: Directory, entrance: Entrance
     ) -> None:
         self._store = store
         self._changes = changes
@@ -66,7 +67,7 @@ class ServersService(ServersServiceServicer):
         return pb.GetServerResponse(server=render.server(state), roles=render.roles(state))
 
     async def UpdateServer(self, request: pb.UpdateServerRequest, context: object) -> pb.UpdateServerResponse:
-        grant = await self._access.in_server(request.server_id, Permission.MANAGE_GUILD)
+        grant = await self._access.in_server(request.server_id, required=Permission.MANAGE_GUILD)
         edit = ServerEdit(
             name=request.name if request.HasField("name") else None,
             description=request.description if request.HasField("description") else None,
@@ -86,7 +87,7 @@ class ServersService(ServersServiceServicer):
         return pb.UpdateServerResponse(server=render.server(made.state), roles=render.roles(made.state))
 
     async def DeleteServer(self, request: pb.DeleteServerRequest, context: object) -> pb.DeleteServerResponse:
-        grant = await self._access.in_server(request.server_id, Permission.MANAGE_GUILD)
+        grant = await self._access.in_server(request.server_id, required=Permission.MANAGE_GUILD)
         await self._changes.make(
             grant,
             lambda scene: server_rules.delete(invitations=scene.invitations, threads=scene.loaded.threads.values()),
@@ -203,7 +204,7 @@ class ServersService(ServersServiceServicer):
             async with slots:
                 try:
                     held = await self._access.permissions(state.id, [], user_id=user_id)
-                except UnknownServer:
+                except NotFound:
                     # Left since the list was read.
                     return None
             return pb.ServerMembership(

@@ -15,7 +15,7 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import MissingPermissions, UnknownChannel, UnknownServer, WrongChannelType
 from services.servers.domain.state import Thread
 from services.servers.domain.thread import EDITS, ThreadEdit
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, Scene, idempotency_key
 from services.servers.store.ports import Loaded, ServerStore, Wanted, membership
 
@@ -27,13 +27,13 @@ class ThreadsService(ThreadsServiceServicer):
     never the other way round.
     """
 
-    def __init__(self, store: ServerStore, changes: Changes, access: Access) -> None:
+    def __init__(self, store: ServerStore, changes: Changes, access: CallersAccess) -> None:
         self._store = store
         self._changes = changes
         self._access = access
 
     async def CreateThread(self, request: pb.CreateThreadRequest, context: object) -> pb.CreateThreadResponse:
-        grant = await self._access.in_channel(request.channel_id, Permission.CREATE_PUBLIC_THREADS)
+        grant = await self._access.in_channel(request.channel_id, required=Permission.CREATE_PUBLIC_THREADS)
         if grant.in_thread:
             raise WrongChannelType
         key = idempotency_key(grant.user_id, f"CreateThread {request.channel_id}", request.idempotency_key)
@@ -76,7 +76,7 @@ class ThreadsService(ThreadsServiceServicer):
         return pb.UpdateThreadResponse(thread=await self._rendered(server_id, request.thread_id))
 
     async def DeleteThread(self, request: pb.DeleteThreadRequest, context: object) -> pb.DeleteThreadResponse:
-        grant = await self._access.in_channel(request.thread_id, Permission.MANAGE_THREADS)
+        grant = await self._access.in_channel(request.thread_id, required=Permission.MANAGE_THREADS)
         deleted = channel_pb2.Channel()
 
         def delete(scene: Scene) -> Change:
@@ -107,7 +107,7 @@ class ThreadsService(ThreadsServiceServicer):
     async def ListArchivedThreads(
         self, request: pb.ListArchivedThreadsRequest, context: object
     ) -> pb.ListArchivedThreadsResponse:
-        grant = await self._access.in_channel(request.channel_id, Permission.READ_MESSAGE_HISTORY)
+        grant = await self._access.in_channel(request.channel_id, required=Permission.READ_MESSAGE_HISTORY)
         limit = min(request.limit or THREADS_PAGE, THREADS_PAGE)
         found = await self._store.archived_threads(
             request.channel_id, before_ms=request.before_ms or _LATEST, limit=limit + 1
@@ -132,7 +132,7 @@ class ThreadsService(ThreadsServiceServicer):
         """Adding oneself is joining; for that it is enough to view the channel."""
         adds_another = request.user_id != current_user_id()
         required = Permission.SEND_MESSAGES_IN_THREADS if adds_another else Permission(0)
-        grant = await self._access.in_channel(request.thread_id, required)
+        grant = await self._access.in_channel(request.thread_id, required=required)
         if adds_another and not await self._access.views(request.user_id, request.thread_id):
             raise MissingPermissions("This user may not view the channel.")
         await self._changes.make(

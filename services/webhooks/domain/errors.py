@@ -5,7 +5,6 @@ from services.common.errors import (
     FieldViolation,
     InvalidArgument,
     NotFound,
-    PermissionDenied,
     ResourceExhausted,
     Unauthenticated,
 )
@@ -23,28 +22,9 @@ class UnknownChannel(NotFound):
         super().__init__("UNKNOWN_CHANNEL", "Unknown channel.")
 
 
-class UnknownServer(NotFound):
-    def __init__(self) -> None:
-        super().__init__("UNKNOWN_SERVER", "Unknown server.")
-
-
 class WrongToken(Unauthenticated):
     def __init__(self) -> None:
         super().__init__("INVALID_WEBHOOK_TOKEN", "This is not the webhook's token.")
-
-
-class MissingAccess(PermissionDenied):
-    """A member who may not view the channel."""
-
-    def __init__(self, *, missing: int, decision_id: str) -> None:
-        metadata = {"missing": str(missing), "decision_id": decision_id}
-        super().__init__("MISSING_ACCESS", "Missing access.", metadata=metadata)
-
-
-class MissingPermissions(PermissionDenied):
-    def __init__(self, *, missing: int, decision_id: str) -> None:
-        metadata = {"missing": str(missing), "decision_id": decision_id}
-        super().__init__("MISSING_PERMISSIONS", "Missing permissions.", metadata=metadata)
 
 
 class TooManyWebhooks(ResourceExhausted):
