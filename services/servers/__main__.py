@@ -18,8 +18,8 @@ from beep.servers.v1.roles_service_pb2_grpc import add_RolesServiceServicer_to_s
 from beep.servers.v1.servers_service_pb2_grpc import add_ServersServiceServicer_to_server
 from beep.servers.v1.threads_service_pb2_grpc import add_ThreadsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
+from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
-from services.common.authorization import Access
 from services.common.bus import Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
@@ -30,7 +30,7 @@ from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
 from services.servers.notices import Notices
-from services.servers.service.access import CallersAccess
+from services.servers.service.access import Access
 from services.servers.service.audit_log import AuditLogService
 from services.servers.service.bans import BansService
 from services.servers.service.changes import Changes
@@ -74,10 +74,11 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         await stack.enter_async_context(running(directory.follow()))
         await stack.enter_async_context(running(mutes.run()))
         await stack.enter_async_context(running(Archiving(store, changes, peers, clock).run()))
-        inbox = Inbox("servers", runtime.bus, database, Notices(store, changes, directory).handle, clock)
+        access, entrance = Access(authz), Entrance(store, users)
+        notices = Notices(store, changes, directory, entrance)
+        inbox = Inbox("servers", runtime.bus, database, notices.handle, clock)
         await stack.enter_async_context(running(inbox.run()))
 
-        access, entrance = CallersAccess(Access(authz)), Entrance(store, users)
         servers = ServersService(store, changes, access, directory, entrance)
         server.add(add_ServersServiceServicer_to_server, servers)
         server.add(add_ChannelsServiceServicer_to_server, ChannelsService(store, changes, access))
@@ -88,7 +89,8 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         server.add(add_MembersServiceServicer_to_server, members)
         invites = InvitesService(store, changes, access, directory, entrance, _new_code)
         server.add(add_InvitesServiceServicer_to_server, invites)
-        invitations = InvitationsService(store, changes, access, directory, entrance, users)
+        relationships = RelationshipsServiceStub(peers["users"])
+        invitations = InvitationsService(store, changes, access, directory, entrance, users, relationships)
         server.add(add_InvitationsServiceServicer_to_server, invitations)
         bans = BansService(store, changes, access, directory, entrance, users)
         server.add(add_BansServiceServicer_to_server, bans)

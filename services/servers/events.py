@@ -9,7 +9,7 @@ the shard of an invited user go SERVER_INVITATION_CREATE/DELETE. Other services 
 CHANNELS_DELETED to messages and webhooks, BLOBS_DELETED to rest.
 
 Followed, by `services.servers.directory`: USER_UPDATE. Told by others, in `services.servers.notices`: AUDIT_ENTRY,
-PROFILE_CHANGED, THREAD_MESSAGE.
+IDENTITY_CHANGED, PROFILE_CHANGED, THREAD_MESSAGE.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,5 @@
-"""What other services tell servers to do: note what was done, show a changed profile, let in who writes in a thread.
+"""What other services tell servers to do: note what was done, show a changed profile, know who is banned by a new
+address too, let in who writes in a thread.
 
 Each may come twice; the second time it changes nothing that somebody would notice.
 """
@@ -10,7 +11,14 @@ from typing import TypeVar
 
 import msgspec
 
-from services.common.bus import AUDIT_ENTRY, PROFILE_CHANGED, THREAD_MESSAGE, Envelope, server_shard
+from services.common.bus import (
+    AUDIT_ENTRY,
+    IDENTITY_CHANGED,
+    PROFILE_CHANGED,
+    THREAD_MESSAGE,
+    Envelope,
+    server_shard,
+)
 from services.common.errors import Aborted, InvalidArgument, ResourceExhausted, Unavailable
 from services.common.outbox import OutboxRecord
 from services.servers import events
@@ -20,6 +28,7 @@ from services.servers.domain.audit import AuditChange, AuditEntry, AuditLine, De
 from services.servers.domain.change import Change, MemberUpdated
 from services.servers.domain.errors import UnknownServer
 from services.servers.service.changes import Changes
+from services.servers.service.entrance import Entrance
 from services.servers.store.memberships import every_server_of
 from services.servers.store.ports import Loaded, ServerStore, Wanted, membership
 
@@ -47,6 +56,12 @@ class ProfileNotice(msgspec.Struct):
     user_id: int
 
 
+class IdentityNotice(msgspec.Struct):
+    """The body of an IDENTITY_CHANGED."""
+
+    user_id: int
+
+
 class ThreadNotice(msgspec.Struct):
     """The body of a THREAD_MESSAGE."""
 
@@ -61,16 +76,19 @@ class UnreadableNotice(InvalidArgument):
 class Notices:
     """`handle` is for the service's inbox."""
 
-    def __init__(self, store: ServerStore, changes: Changes, directory: Directory) -> None:
+    def __init__(self, store: ServerStore, changes: Changes, directory: Directory, entrance: Entrance) -> None:
         self._store = store
         self._changes = changes
         self._directory = directory
+        self._entrance = entrance
 
     async def handle(self, envelope: Envelope) -> None:
         if envelope.type == AUDIT_ENTRY:
             await self._write(_read(envelope, AuditNotice))
         elif envelope.type == PROFILE_CHANGED:
             await self._show(_read(envelope, ProfileNotice).user_id)
+        elif envelope.type == IDENTITY_CHANGED:
+            await self._recognise(_read(envelope, IdentityNotice).user_id)
         elif envelope.type == THREAD_MESSAGE:
             await self._join(envelope.channel_id, _read(envelope, ThreadNotice).user_id)
         else:
@@ -96,6 +114,10 @@ class Notices:
             return None if member is None else Change(loaded.state.changed(), (MemberUpdated(member),))
 
         await self._change(server_id, show, Wanted(member_ids=frozenset({user_id})))
+
+    async def _recognise(self, user_id: int) -> None:
+        """Who is banned stays out by what they are known by since, too."""
+        await self._store.extend_bans(user_id, await self._entrance.identity_keys(user_id))
 
     async def _join(self, thread_id: int, user_id: int) -> None:
         """Who writes in a thread is a member of it."""

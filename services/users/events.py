@@ -2,7 +2,8 @@
 
 SESSION_REVOKED and ACCOUNT_REVOKED are control events, for services and edges. USER_UPDATE is the dispatch to the user
 alone; other services that follow it take it for the news that the user changed, and ask who they are now. Those that do
-not follow the shard of every user have PROFILE_CHANGED, with nothing but the id.
+not follow the shard of every user have PROFILE_CHANGED, with nothing but the id. IDENTITY_CHANGED tells `servers` that
+a user may be known by one key more: whom a ban keeps out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import msgspec
 from services.common.bus import (
     ACCOUNT_REVOKED,
     BLOBS_DELETED,
+    IDENTITY_CHANGED,
     PROFILE_CHANGED,
     SESSION_REVOKED,
     Audience,
@@ -61,6 +63,12 @@ def profile_changed(event_ids: Sequence[int], account: "Account", *, old_avatar:
     if old_avatar and old_avatar != account.user.avatar:
         envelopes.append(_control(event_ids[2], REST, BLOBS_DELETED, {"keys": [f"avatars/{user_id}/{old_avatar}"]}))
     return OutboxRecord(event_ids[0], update.shard, tuple(envelopes))
+
+
+def identity_changed(event_id: int, user_id: int) -> OutboxRecord:
+    """The record of a new identity key."""
+    envelope = _control(event_id, SERVERS, IDENTITY_CHANGED, {"user_id": str(user_id)})
+    return OutboxRecord(event_id, user_shard(user_id), (envelope,))
 
 
 def _control(event_id: int, service: str, kind: str, body: Mapping[str, object]) -> Envelope:

@@ -389,6 +389,24 @@ async def test_identity_of_a_ban_holds_in_its_server_only(store: ServerStore) ->
     assert not (await loaded(store, 2000, Wanted(ban_keys=frozenset(BAN.identity_keys)))).bans
 
 
+async def test_bans_of_a_user_hold_by_what_they_are_known_by_since(store: ServerStore) -> None:
+    one, other, elsewhere = await made(store), await made(store, 2000), await made(store, 3000)
+    one = await changed(store, one, Change(one.changed(), (), bans_put=(BAN,)))
+    await changed(store, other, Change(other.changed(), (), bans_put=(Ban(user_id=ANN),)))
+    await changed(store, elsewhere, Change(elsewhere.changed(), (), bans_put=(Ban(user_id=BOB),)))
+    for _ in range(2):
+        await store.extend_bans(ANN, ["new", "mail"])
+    for server_id, keys in ((1000, ("google", "mail", "new")), (2000, ("mail", "new"))):
+        found = (await loaded(store, server_id, Wanted(ban_keys=frozenset({"new"})))).bans
+        assert [(ban.user_id, ban.identity_keys) for ban in found] == [(ANN, keys)]
+    assert (await loaded(store, 1000, Wanted(ban_keys=frozenset({"google"})))).bans[0].reason == BAN.reason
+    assert not (await loaded(store, 3000, Wanted(ban_keys=frozenset({"new"})))).bans
+    # As the others, it goes with the ban.
+    await changed(store, one, Change(one.changed(), (), bans_removed=(BAN,)))
+    await store.extend_bans(ANN, ["newer"])
+    assert not (await loaded(store, 1000, Wanted(ban_keys=frozenset({"new", "newer"})))).bans
+
+
 async def test_bans_are_paged_by_user(store: ServerStore) -> None:
     state = await made(store)
     bans = [Ban(user_id=user_id) for user_id in range(1, 6)]
@@ -423,6 +441,8 @@ async def test_invitations_are_found_by_who_is_named_in_them(store: ServerStore)
     await changed(store, other, Change(other.changed(), (), invitations_put=(second,)))
     assert await store.invitations_of(ANN, limit=10) == [second, first]
     assert await store.invitations_of(ANN, limit=1) == [second]
+    # Those that are left out take nobody's place.
+    assert await store.invitations_of(ANN, but_by=[BOB], limit=1) == [first]
     assert await store.invitations_of(BOB, limit=10) == []
     assert await store.invitations_naming(BOB, limit=10) == [second]
     await store.commit(commit((await loaded(store, 2000)).state, Change(None, ())))

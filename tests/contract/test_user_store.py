@@ -15,7 +15,7 @@ from services.common.sqlite import Database
 from services.users.domain.bot_token import SECRET_BYTES, TOKEN_ID_BYTES, BotToken, make_bot_token
 from services.users.domain.profile import Profile, ProfileChange
 from services.users.domain.user import Bot, User, UserKind
-from services.users.events import account_revoked, session_revoked
+from services.users.events import account_revoked, identity_changed, session_revoked
 from services.users.store.ports import NewPerson, RevokedAccount, TooManyBots, UsernameTaken, UserStore
 from services.users.store.sqlite import MIGRATIONS, SqliteUserStore
 from tests.support.clock import ManualClock
@@ -190,10 +190,14 @@ async def test_reserved_username_is_refused_to_all_but_its_address(stored: Store
 
 async def test_identity_keys_are_remembered_for_ever(stored: StoreUnderTest) -> None:
     await stored.store.provision(ADA, 1, now_ms=0)
-    assert await stored.store.remember_identity_keys(1, ["b"]) == ["b"]
-    assert await stored.store.remember_identity_keys(1, ["a", "b"]) == ["a", "b"]
+    records = [identity_changed(number, 1) for number in range(10, 14)]
+    assert await stored.store.remember_identity_keys(1, ["b"], record=records[0]) == ["b"]
+    assert await stored.store.remember_identity_keys(1, ["b"], record=records[1]) == ["b"]
+    assert await stored.store.remember_identity_keys(1, ["a", "b"], record=records[2]) == ["a", "b"]
     await stored.restart()
-    assert await stored.store.remember_identity_keys(1, []) == ["a", "b"]
+    assert await stored.store.remember_identity_keys(1, [], record=records[3]) == ["a", "b"]
+    # Told of each that is new, and of nothing else.
+    assert await stored.recorded() == stored.committed == [records[0], records[2]]
 
 
 # Revocations.

@@ -5,6 +5,7 @@ import pytest
 from services.common.permissions import Permission
 from tests.support.api import Api
 from tests.support.newcomer import Newcomer
+from tests.support.person import Person, token_of
 from tests.support.refusals import (
     BANNED,
     MISSING_PERMISSIONS,
@@ -85,6 +86,34 @@ async def test_a_banned_user_does_not_come_in_as_somebody_else(world: World) -> 
         assert await pest.refused("POST", f"/invites/{link['code']}", {}) == BANNED
         await world.owner.ok("DELETE", f"{world.path}/bans/{first.user_id}")
         await pest.ok("POST", f"/invites/{link['code']}", {})
+
+
+@pytest.mark.story("SRV-08")
+async def test_a_ban_is_of_every_address_that_the_user_ever_had(world: World) -> None:
+    link = await world.owner.ok("POST", f"{world.channel_path}/invites", {"unique": True})
+    async with Person.at(world.beep, "pest") as person:
+        pest = await person.sign_in()
+        await world.owner.ok("PUT", ban_of(world, pest), {})
+        home = await pest.ok("POST", "/guilds", {"name": "Home"})
+        session = await person.connect(pest)
+        before, after = person.newcomer.email, f"new-{person.newcomer.email}"
+        change = {"password": person.newcomer.password, "new_email": after}
+        await pest.ok("POST", "/api/beep/v1/account/email", change)
+        person.newcomer.email = after
+        token = token_of(await person.newcomer.link("Confirm your new address for Beep"))
+        await pest.ok("POST", "/api/beep/v1/account/email/confirm", {"token": token})
+        # The servers hear of both changes in their order: what comes of the second one comes after the first.
+        await pest.ok("PATCH", "/users/@me", {"global_name": "Somebody else"})
+        await session.wait_for("GUILD_MEMBER_UPDATE", lambda d: d["guild_id"] == home["id"])
+        await pest.ok("DELETE", f"/guilds/{home['id']}")
+
+    for address in (before, after):
+        local, _, domain = address.partition("@")
+        async with Newcomer.at(world.beep.url, "pest") as newcomer:
+            newcomer.email = f"{local}+again@{domain}"
+            again = await newcomer.become_user()
+        async with Api(world.beep.url, again.token) as pest:
+            assert await pest.refused("POST", f"/invites/{link['code']}", {}) == BANNED, address
 
 
 @pytest.mark.story("SRV-08")

@@ -22,6 +22,14 @@ async def name_of(who: Api) -> str:
     return str((await who.ok("GET", "/users/@me"))["username"])
 
 
+async def block(world: World, who: Api, other: Api) -> str:
+    """The path of the relationship. It ends with the test: the people outlive it."""
+    path = f"/users/@me/relationships/{other.user_id}"
+    await who.ok("PUT", path, {"type": 2})
+    world.stack.push_async_callback(who.call, "DELETE", path)
+    return path
+
+
 async def invite(by: Api, world: World, who: Api) -> str:
     """The id of the invitation."""
     return str((await by.ok("POST", invitations(world), {"user_id": who.user_id}))["id"])
@@ -154,3 +162,41 @@ async def test_nobody_is_invited_without_a_right_to_invite(world: World) -> None
     body = {"user_id": world.stranger.user_id}
     assert await world.member.refused("POST", invitations(world), body) == MISSING_PERMISSIONS
     assert await world.stranger.ok("GET", MINE) == []
+
+
+@pytest.mark.story("SRV-02", "SOC-08")
+async def test_an_invitation_by_whom_the_user_has_blocked_does_not_reach_them(world: World) -> None:
+    await world.role("inviting", INVITATION_MANAGER, world.able)
+    guest = await world.connect(world.stranger)
+    await block(world, world.stranger, world.owner)
+
+    # To who is blocked it looks like any other.
+    made = await world.owner.ok("POST", invitations(world), {"username": await name_of(world.stranger)})
+    assert (made["inviter"]["id"], made["invitee"]["id"]) == (world.owner.user_id, world.stranger.user_id)
+    assert await world.owner.ok("GET", invitations(world)) == [made]
+
+    assert await world.stranger.ok("GET", MINE) == []
+    assert (await world.connect(world.stranger)).of_kind("READY")[0]["invitations"] == []
+    for method in ("PUT", "DELETE"):
+        assert await world.stranger.refused(method, f"{MINE}/{made['id']}") == UNKNOWN_INVITE
+
+    # Nor does it keep anybody else from inviting them.
+    theirs = await world.able.ok("POST", invitations(world), {"user_id": world.stranger.user_id})
+    assert theirs["inviter"]["id"] == world.able.user_id
+    assert await guest.wait_for("SERVER_INVITATION_CREATE") == theirs
+    assert made["id"] not in json.dumps(guest.dispatches)
+    assert await world.stranger.ok("GET", MINE) == [theirs]
+    await world.stranger.ok("PUT", f"{MINE}/{theirs['id']}")
+
+
+@pytest.mark.story("SRV-02", "SOC-08")
+async def test_an_invitation_of_before_is_hidden_for_as_long_as_its_author_is_blocked(world: World) -> None:
+    invitation = await invite(world.owner, world, world.stranger)
+    relationship = await block(world, world.stranger, world.owner)
+    assert await world.stranger.ok("GET", MINE) == []
+    assert await world.stranger.refused("PUT", f"{MINE}/{invitation}") == UNKNOWN_INVITE
+    assert [each["id"] for each in await world.owner.ok("GET", invitations(world))] == [invitation]
+
+    await world.stranger.ok("DELETE", relationship)
+    assert [each["id"] for each in await world.stranger.ok("GET", MINE)] == [invitation]
+    await world.stranger.ok("PUT", f"{MINE}/{invitation}")

@@ -71,6 +71,9 @@ ACCOUNT_REVOKED: Final = "ACCOUNT_REVOKED"
 PROFILE_CHANGED: Final = "PROFILE_CHANGED"
 """Control event to `servers`: what everybody may know of the body's `user_id` is not what it was."""
 
+IDENTITY_CHANGED: Final = "IDENTITY_CHANGED"
+"""Control event to `servers`: the body's `user_id` has one more identity key."""
+
 AUDIT_ENTRY: Final = "AUDIT_ENTRY"
 """Control event to `servers`: a line for a server's audit log, of something that another service did."""
 

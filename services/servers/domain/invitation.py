@@ -9,7 +9,13 @@ from services.servers.domain.state import Ban, Invitation, ServerState
 
 
 def create(
-    state: ServerState, invitation: Invitation, *, is_member: bool, ban: Ban | None, existing: Collection[Invitation]
+    state: ServerState,
+    invitation: Invitation,
+    *,
+    is_member: bool,
+    ban: Ban | None,
+    existing: Collection[Invitation],
+    blocked: Collection[int],
 ) -> Change | None:
     """Invites a user.
 
@@ -18,6 +24,8 @@ def create(
         ban: one that names the invitee. Whether it holds against them as another account shows when they join, and
             not before: it is nothing for whoever invites to know.
         existing: all invitations of the server.
+        blocked: whom the invitee has blocked. Their invitations are made, so that they see no difference, but the
+            invitee is not told of them, and they do not stand in the way of anybody else's.
 
     Returns:
         None when the user is invited already.
@@ -26,11 +34,18 @@ def create(
         raise AlreadyMember
     if ban is not None:
         raise Banned
-    if any(other.invitee_id == invitation.invitee_id for other in existing):
+    hidden = invitation.inviter_id in blocked
+    earlier = [other for other in existing if other.invitee_id == invitation.invitee_id]
+    if earlier and (hidden or any(other.inviter_id not in blocked for other in earlier)):
         return None
-    if len(existing) >= INVITATIONS_PER_SERVER:
+    if not earlier and len(existing) >= INVITATIONS_PER_SERVER:
         raise TooManyInvitations
-    return Change(state.changed(), (InvitationCreated(invitation),), invitations_put=(invitation,))
+    return Change(
+        state.changed(),
+        () if hidden else (InvitationCreated(invitation),),
+        invitations_put=(invitation,),
+        invitations_removed=tuple(earlier),
+    )
 
 
 def cancel(state: ServerState, invitation: Invitation, *, actor_id: int, may_cancel_any: bool) -> Change:

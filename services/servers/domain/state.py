@@ -149,7 +149,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ban:
-    """Holds against the user, and against every account that shares an identity with theirs as it was then."""
+    """Holds against the user, and against every account that shares an identity that they have had then or since."""
 
     user_id: int
     reason: str = ""

@@ -1,6 +1,7 @@
 """Invitations of a user by name. Those by link are in `service.invites`.
 
-Who may invite may also see and take back their own; everybody's are for those who manage the server.
+Who may invite may also see and take back their own; everybody's are for those who manage the server. One by whom the
+invitee has blocked is there for the server, and not for the invitee, for as long as the block lasts.
 """
 
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from beep.servers.v1 import invitations_service_pb2 as pb
 from beep.servers.v1.invitations_service_pb2_grpc import InvitationsServiceServicer
+from beep.users.v1.relationships_service_pb2 import RELATIONSHIP_TYPE_BLOCKED, ListRelationshipsRequest
 from beep.users.v1.user_pb2 import User
 from beep.users.v1.users_service_pb2 import FindUserRequest, GetUsersRequest
 from services.common.auth import current_principal, current_user_id
@@ -21,12 +23,13 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import UnknownInvitation, UnknownServer, UnknownUser
 from services.servers.domain.form import invalid
 from services.servers.domain.state import Invitation, ServerState
-from services.servers.service.access import CallersAccess
+from services.servers.service.access import Access
 from services.servers.service.changes import Changes, Scene
 from services.servers.service.entrance import Entrance, require_person
 from services.servers.store.ports import NOTHING_ELSE, Loaded, ServerStore, Wanted
 
 if TYPE_CHECKING:
+    from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceAsyncStub
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
 ALL: Wanted = Wanted(all_invitations=True)
@@ -37,10 +40,11 @@ class InvitationsService(InvitationsServiceServicer):
         self,
         store: ServerStore,
         changes: Changes,
-        access: CallersAccess,
+        access: Access,
         directory: Directory,
         entrance: Entrance,
         users: "UsersServiceAsyncStub",
+        relationships: "RelationshipsServiceAsyncStub",
     ) -> None:
         self._store = store
         self._changes = changes
@@ -48,10 +52,12 @@ class InvitationsService(InvitationsServiceServicer):
         self._directory = directory
         self._entrance = entrance
         self._users = users
+        self._relationships = relationships
 
     async def InviteUser(self, request: pb.InviteUserRequest, context: object) -> pb.InviteUserResponse:
-        grant = await self._access.in_server(request.server_id, required=Permission.CREATE_INSTANT_INVITE)
+        grant = await self._access.in_server(request.server_id, Permission.CREATE_INSTANT_INVITE)
         invitee = await self._invitee(request)
+        blocked = await self._blocked_by(invitee.id)
         invitation_id = self._changes.next_id()
 
         def create(scene: Scene) -> Change | None:
@@ -67,6 +73,7 @@ class InvitationsService(InvitationsServiceServicer):
                 is_member=invitee.id in scene.loaded.members,
                 ban=next(iter(scene.loaded.bans), None),
                 existing=scene.invitations,
+                blocked=blocked,
             )
 
         target = frozenset({invitee.id})
@@ -92,7 +99,10 @@ class InvitationsService(InvitationsServiceServicer):
     async def ListInvitations(self, request: pb.ListInvitationsRequest, context: object) -> pb.ListInvitationsResponse:
         user_id = request.user_id if current_principal().is_service else current_user_id()
         found: list[pb.Invitation] = []
-        for invitation in await self._store.invitations_of(user_id, limit=INVITATIONS_PAGE):
+        if not await self._store.invitations_of(user_id, limit=1):
+            return pb.ListInvitationsResponse()
+        blocked = await self._blocked_by(user_id)
+        for invitation in await self._store.invitations_of(user_id, but_by=blocked, limit=INVITATIONS_PAGE):
             loaded = await self._store.load(invitation.server_id, NOTHING_ELSE)
             if loaded is not None:
                 found += await self._rendered(loaded.state, [invitation])
@@ -155,11 +165,18 @@ class InvitationsService(InvitationsServiceServicer):
         return found[0]
 
     async def _own(self, invitation_id: int, user_id: int) -> Invitation:
-        """Raises UnknownInvitation, also for somebody else's."""
+        """Raises UnknownInvitation, also for somebody else's, and for one by whom they have blocked."""
         invitation = await self._store.invitation(invitation_id)
         if invitation is None or invitation.invitee_id != user_id:
             raise UnknownInvitation
+        if invitation.inviter_id in await self._blocked_by(user_id):
+            raise UnknownInvitation
         return invitation
+
+    async def _blocked_by(self, user_id: int) -> frozenset[int]:
+        """Whom the user has blocked: asked each time, so that a block holds for what was made before it."""
+        answer = await self._relationships.ListRelationships(ListRelationshipsRequest(user_id=user_id))
+        return frozenset(each.user.id for each in answer.relationships if each.type == RELATIONSHIP_TYPE_BLOCKED)
 
     async def _load(self, server_id: int, wanted: Wanted) -> Loaded:
         loaded = await self._store.load(server_id, wanted)

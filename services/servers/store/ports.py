@@ -222,10 +222,14 @@ class ServerStore(Protocol):
         """By user id, ascending. The bounds (0: none) exclude themselves; with `before` alone the nearest below it."""
         ...
 
+    async def extend_bans(self, user_id: int, keys: Collection[str]) -> None:
+        """Adds these to the identity keys of all bans of the user. The servers' versions stay. May be repeated."""
+        ...
+
     async def invitation(self, invitation_id: int) -> Invitation | None: ...
 
-    async def invitations_of(self, user_id: int, *, limit: int) -> list[Invitation]:
-        """To the user, the newest first."""
+    async def invitations_of(self, user_id: int, *, but_by: Collection[int] = (), limit: int) -> list[Invitation]:
+        """To the user, and not by one of `but_by`, the newest first."""
         ...
 
     async def invitations_naming(self, user_id: int, *, limit: int) -> list[Invitation]:

@@ -89,6 +89,7 @@ UPDATE servers SET
 """,
     threads.DDL,
     threads.IDLE_DDL,
+    moderation.BANS_OF_USER_DDL,
 )
 
 _RANKED: Final = """
@@ -180,11 +181,14 @@ class SqliteServerStore:
             lambda conn: moderation.bans_page(conn, server_id, before=before, after=after, limit=limit)
         )
 
+    async def extend_bans(self, user_id: int, keys: Collection[str]) -> None:
+        await self._db.write(lambda conn: moderation.extend_bans(conn, user_id, keys))
+
     async def invitation(self, invitation_id: int) -> Invitation | None:
         return await self._db.read(lambda conn: moderation.invitation(conn, invitation_id))
 
-    async def invitations_of(self, user_id: int, *, limit: int) -> list[Invitation]:
-        return await self._db.read(lambda conn: moderation.invitations_of(conn, user_id, limit))
+    async def invitations_of(self, user_id: int, *, but_by: Collection[int] = (), limit: int) -> list[Invitation]:
+        return await self._db.read(lambda conn: moderation.invitations_of(conn, user_id, but_by, limit))
 
     async def invitations_naming(self, user_id: int, *, limit: int) -> list[Invitation]:
         return await self._db.read(lambda conn: moderation.invitations_naming(conn, user_id, limit))

@@ -1,7 +1,8 @@
 """The rows of bans, of users' invitations and of the audit log, beside the servers they belong to."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +49,8 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_server ON audit_log (server_id, entry_id);
 """
 
+BANS_OF_USER_DDL: Final = "CREATE INDEX bans_user ON bans (user_id);"
+
 _INVITATION: Final = "SELECT invitation_id, server_id, inviter_id, invitee_id, created_at_ms FROM invitations"
 
 _encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
@@ -86,11 +89,7 @@ def put(conn: sqlite3.Connection, commit: Commit) -> None:
         conn.execute("DELETE FROM bans WHERE server_id = ? AND user_id = ?", (server_id, ban.user_id))
         conn.execute("DELETE FROM ban_keys WHERE server_id = ? AND user_id = ?", (server_id, ban.user_id))
     for ban in change.bans_put:
-        conn.execute("INSERT OR REPLACE INTO bans VALUES (?, ?, ?)", (server_id, ban.user_id, _encode(ban)))
-        conn.executemany(
-            "INSERT OR IGNORE INTO ban_keys VALUES (?, ?, ?)",
-            [(server_id, key, ban.user_id) for key in ban.identity_keys],
-        )
+        _put_ban(conn, server_id, ban)
     conn.executemany(
         "DELETE FROM invitations WHERE invitation_id = ?", [(gone.id,) for gone in change.invitations_removed]
     )
@@ -103,6 +102,15 @@ def put(conn: sqlite3.Connection, commit: Commit) -> None:
     )
     for entry in commit.audit:
         _insert_entry(conn, entry)
+
+
+def extend_bans(conn: sqlite3.Connection, user_id: int, keys: Collection[str]) -> None:
+    rows = conn.execute("SELECT server_id, ban FROM bans WHERE user_id = ?", (user_id,)).fetchall()
+    for server_id, encoded in rows:
+        ban = _decode_ban(encoded)
+        all_keys = {*ban.identity_keys, *keys}
+        if len(all_keys) > len(ban.identity_keys):
+            _put_ban(conn, server_id, replace(ban, identity_keys=tuple(sorted(all_keys))))
 
 
 def bans_page(conn: sqlite3.Connection, server_id: int, *, before: int, after: int, limit: int) -> list[Ban]:
@@ -119,8 +127,12 @@ def invitation(conn: sqlite3.Connection, invitation_id: int) -> Invitation | Non
     return found[0] if found else None
 
 
-def invitations_of(conn: sqlite3.Connection, user_id: int, limit: int) -> list[Invitation]:
-    return _invitations(conn, "WHERE invitee_id = ? ORDER BY invitation_id DESC LIMIT ?", user_id, limit)
+def invitations_of(conn: sqlite3.Connection, user_id: int, but_by: Collection[int], limit: int) -> list[Invitation]:
+    where = (
+        "WHERE invitee_id = ? AND inviter_id NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY invitation_id DESC LIMIT ?"
+    )
+    return _invitations(conn, where, user_id, _list(but_by), limit)
 
 
 def invitations_naming(conn: sqlite3.Connection, user_id: int, limit: int) -> list[Invitation]:
@@ -150,6 +162,14 @@ def append_audit(conn: sqlite3.Connection, entry: AuditEntry) -> bool:
     if not conn.execute("SELECT 1 FROM servers WHERE server_id = ?", (entry.server_id,)).fetchone():
         return False
     return _insert_entry(conn, entry)
+
+
+def _put_ban(conn: sqlite3.Connection, server_id: int, ban: Ban) -> None:
+    conn.execute("INSERT OR REPLACE INTO bans VALUES (?, ?, ?)", (server_id, ban.user_id, _encode(ban)))
+    conn.executemany(
+        "INSERT OR IGNORE INTO ban_keys VALUES (?, ?, ?)",
+        [(server_id, key, ban.user_id) for key in ban.identity_keys],
+    )
 
 
 def _insert_entry(conn: sqlite3.Connection, entry: AuditEntry) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from services.common.snowflake import SnowflakeGenerator
 from services.users import render
-from services.users.events import account_changed
+from services.users.events import account_changed, identity_changed
 from services.users.identity.ports import AccountState
 from services.users.store.ports import UserStore
 
@@ -23,5 +23,9 @@ class AccountNews:
         profile = None if user is None else await self._store.profile(user.id)
         if profile is None:
             return
-        await self._store.remember_identity_keys(profile.user.id, [self._email_key(state.email)])
+        await self._store.remember_identity_keys(
+            profile.user.id,
+            [self._email_key(state.email)],
+            record=identity_changed(self._ids.next(), profile.user.id),
+        )
         await self._store.tell(account_changed(self._ids.next(), render.account(profile, state)))

@@ -17,7 +17,7 @@ from services.users.domain.bot_token import SECRET_BYTES, TOKEN_ID_BYTES, make_b
 from services.users.domain.errors import OwnsServers
 from services.users.domain.profile import ProfileChange
 from services.users.domain.username import deleted_username
-from services.users.events import profile_changed, session_revoked
+from services.users.events import identity_changed, profile_changed, session_revoked
 from services.users.identity.ports import AccountSecurity, IdentityProvider
 from services.users.messages import Messages
 from services.users.service.deletion import Step
@@ -145,7 +145,11 @@ class DeletionSteps:
         state = await self._identity.account(deletion.subject)
         if state is not None:
             # So that who was banned somewhere is known again under a new account.
-            await self._store.remember_identity_keys(deletion.user_id, [self._email_key(state.email)])
+            await self._store.remember_identity_keys(
+                deletion.user_id,
+                [self._email_key(state.email)],
+                record=identity_changed(self._ids.next(), deletion.user_id),
+            )
         await self._security.delete(deletion.subject)
 
     def _servers(self) -> "ServersServiceAsyncStub":

@@ -13,7 +13,7 @@ from services.users import render
 from services.users.domain.errors import invalid_field
 from services.users.domain.profile import Profile, parse_change
 from services.users.domain.user import User
-from services.users.events import profile_changed
+from services.users.events import identity_changed, profile_changed
 from services.users.identity.ports import AccountState, IdentityProvider
 from services.users.store.ports import UsernameTaken, UserStore
 
@@ -95,7 +95,9 @@ class UsersService(UsersServiceServicer):
             raise _not_found()
         state = await self._state(users[0])
         found = [self._email_key(state.email)] if state is not None and state.verified else []
-        keys = await self._store.remember_identity_keys(request.user_id, found)
+        keys = await self._store.remember_identity_keys(
+            request.user_id, found, record=identity_changed(self._ids.next(), request.user_id)
+        )
         return users_service_pb2.GetIdentityKeysResponse(keys=keys)
 
     async def _own(self) -> tuple[Profile, AccountState | None]:

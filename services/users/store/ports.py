@@ -131,8 +131,11 @@ class UserStore(Protocol):
         """Store a record of something that was changed elsewhere."""
         ...
 
-    async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:
-        """Add keys to those that this user ever had, and return all. They outlive what they were made from."""
+    async def remember_identity_keys(self, user_id: int, keys: Collection[str], *, record: OutboxRecord) -> list[str]:
+        """Add keys to those that this user ever had, and return all. They outlive what they were made from.
+
+        The record is stored if one of them is new.
+        """
         ...
 
     async def known(self, subject: str, *, sid: str, issued_at_s: int) -> Known:

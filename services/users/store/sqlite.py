@@ -194,15 +194,18 @@ class SqliteUserStore:
     async def tell(self, record: OutboxRecord) -> None:
         await self._change(lambda conn: None, record)
 
-    async def remember_identity_keys(self, user_id: int, keys: Collection[str]) -> list[str]:
-        def change(conn: sqlite3.Connection) -> list[str]:
-            conn.executemany(
+    async def remember_identity_keys(self, user_id: int, keys: Collection[str], *, record: OutboxRecord) -> list[str]:
+        def change(conn: sqlite3.Connection) -> tuple[list[str], OutboxRecord | None]:
+            added = conn.executemany(
                 "INSERT OR IGNORE INTO identity_keys (user_id, key) VALUES (?, ?)", [(user_id, key) for key in keys]
-            )
+            ).rowcount
+            if added > 0:
+                append(conn, record)
             rows = conn.execute("SELECT key FROM identity_keys WHERE user_id = ? ORDER BY key", (user_id,))
-            return [key for (key,) in rows]
+            return [key for (key,) in rows], record if added > 0 else None
 
-        return await self._db.write(change)
+        known, _ = await self._db.write(change, on_commit=self._tell)
+        return known
 
     async def known(self, subject: str, *, sid: str, issued_at_s: int) -> Known:
         def load(conn: sqlite3.Connection) -> Known:
@@ -314,7 +317,7 @@ class SqliteUserStore:
 
         return await self._db.write(change, on_commit=self._committed)
 
-    def _tell(self, result: tuple[Profile, OutboxRecord | None]) -> None:
+    def _tell(self, result: tuple[object, OutboxRecord | None]) -> None:
         if result[1] is not None:
             self._committed(result[1])
 

@@ -10,21 +10,41 @@ from tests.unit.servers.builders import ANN, BOB, NOW, OWNER, applicant, invitat
 
 
 def test_user_is_invited_once() -> None:
-    change = rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=[invitation(BOB)])
+    change = rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=[invitation(BOB)], blocked=())
     assert change is not None
     assert change.events == (InvitationCreated(invitation(ANN)),)
     assert change.invitations_put == (invitation(ANN),)
-    assert rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=[invitation(ANN, BOB)]) is None
+    assert (
+        rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=[invitation(ANN, BOB)], blocked=())
+        is None
+    )
+
+
+def test_invitation_by_whom_the_invitee_has_blocked_is_made_and_not_told() -> None:
+    made = rules.create(server(), invitation(ANN, BOB), is_member=False, ban=None, existing=(), blocked={BOB})
+    assert made is not None
+    assert made.events == ()
+    assert made.invitations_put == (invitation(ANN, BOB),)
+
+
+def test_invitation_that_is_hidden_gives_way_to_one_that_is_not() -> None:
+    hidden, shown, other = invitation(ANN, BOB), invitation(ANN, OWNER), invitation(OWNER, BOB)
+    made = rules.create(server(), shown, is_member=False, ban=None, existing=[other, hidden], blocked={BOB})
+    assert made is not None
+    assert made.events == (InvitationCreated(shown),)
+    assert (made.invitations_put, made.invitations_removed) == ((shown,), (hidden,))
+    for new, existing in ((hidden, shown), (hidden, hidden), (shown, shown)):
+        assert rules.create(server(), new, is_member=False, ban=None, existing=[existing], blocked={BOB}) is None
 
 
 def test_who_is_not_invited() -> None:
     with pytest.raises(AlreadyMember):
-        rules.create(server(), invitation(ANN), is_member=True, ban=None, existing=())
+        rules.create(server(), invitation(ANN), is_member=True, ban=None, existing=(), blocked=())
     with pytest.raises(Banned):
-        rules.create(server(), invitation(ANN), is_member=False, ban=Ban(user_id=ANN), existing=())
+        rules.create(server(), invitation(ANN), is_member=False, ban=Ban(user_id=ANN), existing=(), blocked=())
     open_ones = [invitation(user_id) for user_id in range(1000, 1000 + INVITATIONS_PER_SERVER)]
     with pytest.raises(TooManyInvitations):
-        rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=open_ones)
+        rules.create(server(), invitation(ANN), is_member=False, ban=None, existing=open_ones, blocked=())
 
 
 def test_invitation_is_taken_back_by_its_author_or_by_who_may_any() -> None:
