@@ -20,6 +20,7 @@ from beep.servers.v1.threads_service_pb2_grpc import add_ThreadsServiceServicer_
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from beep.users.v1.relationships_service_pb2_grpc import RelationshipsServiceStub
 from beep.users.v1.users_service_pb2_grpc import UsersServiceStub
+from services.common.authorization import Access
 from services.common.bus import Inbox
 from services.common.outbox import OutboxRecord, Relay, SqliteOutbox
 from services.common.runtime import Runtime, running
@@ -30,7 +31,7 @@ from services.servers.config import DATABASE, DEFAULTS, Settings
 from services.servers.directory import Directory
 from services.servers.mutes import MuteTimer
 from services.servers.notices import Notices
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.audit_log import AuditLogService
 from services.servers.service.bans import BansService
 from services.servers.service.changes import Changes
@@ -74,7 +75,7 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         await stack.enter_async_context(running(directory.follow()))
         await stack.enter_async_context(running(mutes.run()))
         await stack.enter_async_context(running(Archiving(store, changes, peers, clock).run()))
-        access, entrance = Access(authz), Entrance(store, users)
+        access, entrance = CallersAccess(Access(authz)), Entrance(store, users)
         notices = Notices(store, changes, directory, entrance)
         inbox = Inbox("servers", runtime.bus, database, notices.handle, clock)
         await stack.enter_async_context(running(inbox.run()))

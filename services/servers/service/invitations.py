@@ -23,7 +23,7 @@ from services.servers.domain.change import Change
 from services.servers.domain.errors import UnknownInvitation, UnknownServer, UnknownUser
 from services.servers.domain.form import invalid
 from services.servers.domain.state import Invitation, ServerState
-from services.servers.service.access import Access
+from services.servers.service.access import CallersAccess
 from services.servers.service.changes import Changes, Scene
 from services.servers.service.entrance import Entrance, require_person
 from services.servers.store.ports import NOTHING_ELSE, Loaded, ServerStore, Wanted
@@ -40,7 +40,7 @@ class InvitationsService(InvitationsServiceServicer):
         self,
         store: ServerStore,
         changes: Changes,
-        access: Access,
+        access: CallersAccess,
         directory: Directory,
         entrance: Entrance,
         users: "UsersServiceAsyncStub",
@@ -55,7 +55,7 @@ class InvitationsService(InvitationsServiceServicer):
         self._relationships = relationships
 
     async def InviteUser(self, request: pb.InviteUserRequest, context: object) -> pb.InviteUserResponse:
-        grant = await self._access.in_server(request.server_id, Permission.CREATE_INSTANT_INVITE)
+        grant = await self._access.in_server(request.server_id, required=Permission.CREATE_INSTANT_INVITE)
         invitee = await self._invitee(request)
         blocked = await self._blocked_by(invitee.id)
         invitation_id = self._changes.next_id()
