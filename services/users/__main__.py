@@ -39,6 +39,7 @@ from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.provider import EmbeddedIdentity
 from services.users.identity.embedded.second_factor import SecretBox
 from services.users.identity.embedded.security import EmbeddedSecurity
+from services.users.identity.embedded.sign_in_guesses import SignInGuesses
 from services.users.identity.ports import AccountChanged, SessionEnded
 from services.users.identity.verifier import TokenVerifier
 from services.users.key_file import read_or_create
@@ -197,10 +198,18 @@ async def _embedded_identity(
         refresh_lifetime_s=settings.refresh_lifetime_s,
     )
     box = SecretBox(read_or_create(runtime.data / config.TOTP_KEY, lambda: secrets.token_bytes(32)))
+    guesses = SignInGuesses(clock)
     codes = CodeCheck(db, box, clock)
     announcements = Announcements(db, session_ended, clock)
     identity = EmbeddedIdentity(
-        db=db, rules=rules, passwords=passwords, mail=mail, codes=codes, announcements=announcements, clock=clock
+        db=db,
+        rules=rules,
+        passwords=passwords,
+        mail=mail,
+        guesses=guesses,
+        codes=codes,
+        announcements=announcements,
+        clock=clock,
     )
     security = EmbeddedSecurity(
         db=db,
@@ -208,6 +217,7 @@ async def _embedded_identity(
         passwords=passwords,
         mail=mail,
         box=box,
+        sign_ins=guesses,
         codes=codes,
         announcements=announcements,
         account_changed=account_changed,

@@ -171,7 +171,8 @@ class AccountSecurity(Protocol):
         ...
 
     async def reset_password(self, token: str, new_password: str) -> None:
-        """Use such a link, as `change_password` with nothing to keep. The second factor stays as it is.
+        """Use such a link, as `change_password` with nothing to keep. The second factor stays as it is, and so do the
+        guesses of its codes; guesses of the password are forgiven, from wherever, also those at the sign-in page.
 
         Raises:
             DeadLink

@@ -26,6 +26,7 @@ from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.provider import EmbeddedIdentity
 from services.users.identity.embedded.second_factor import SecretBox
 from services.users.identity.embedded.security import EmbeddedSecurity
+from services.users.identity.embedded.sign_in_guesses import SignInGuesses
 from services.users.identity.ports import AccountState, NewAccount
 from services.users.identity.verifier import TokenVerifier
 from services.users.mail.directory import MailDirectory, ReceivedMail
@@ -204,10 +205,18 @@ async def embedded_stack(path: Path) -> AsyncIterator[EmbeddedStack]:
         stack.changed.append((subject, state))
 
     box = SecretBox(bytes(32))
+    guesses = SignInGuesses(clock)
     codes = CodeCheck(db, box, clock)
     announcements = Announcements(db, session_ended, clock)
     identity = EmbeddedIdentity(
-        db=db, rules=rules, passwords=passwords, mail=relay, codes=codes, announcements=announcements, clock=clock
+        db=db,
+        rules=rules,
+        passwords=passwords,
+        mail=relay,
+        guesses=guesses,
+        codes=codes,
+        announcements=announcements,
+        clock=clock,
     )
     security = EmbeddedSecurity(
         db=db,
@@ -215,6 +224,7 @@ async def embedded_stack(path: Path) -> AsyncIterator[EmbeddedStack]:
         passwords=passwords,
         mail=relay,
         box=box,
+        sign_ins=guesses,
         codes=codes,
         announcements=announcements,
         account_changed=account_changed,

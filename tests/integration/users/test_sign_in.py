@@ -2,7 +2,9 @@
 
 import pytest
 
-from services.users.identity.embedded.provider import SIGN_IN_LIMIT
+from services.users.identity.embedded.security import PASSWORD_LIMIT
+from services.users.identity.embedded.sign_in_guesses import SIGN_IN_LIMIT
+from services.users.identity.ports import WrongPassword
 from tests.integration.users.embedded_identity import CLI_REDIRECT, PASSWORD, WEB_REDIRECT, EmbeddedStack
 
 
@@ -111,6 +113,29 @@ async def test_sign_in_is_refused_for_a_while_when_guessed_too_often(stack: Embe
     assert (await form.submit("ada@example.org", PASSWORD)).status_code == 429
     stack.clock.advance(301)
     assert (await form.submit("ada@example.org", PASSWORD)).status_code == 303
+
+
+async def test_password_that_was_reset_is_taken_when_the_old_one_was_guessed_too_often(stack: EmbeddedStack) -> None:
+    await stack.member()
+    await stack.member("eve@example.org", "eve")
+    ada = (await stack.verifier.verify((await stack.sign_in())["access_token"])).subject
+    for _ in range(PASSWORD_LIMIT):
+        with pytest.raises(WrongPassword):
+            await stack.security.check_password(ada, "wrong")
+    form = await stack.open_form()
+    for email in ("ada@example.org", "eve@example.org"):
+        for _ in range(SIGN_IN_LIMIT):
+            await form.submit(email, "wrong")
+    await stack.security.send_password_reset("ada@example.org")
+    assert (await form.submit("ada@example.org", PASSWORD)).status_code == 429
+    [token] = await stack.tokens("ada@example.org", "/password/reset")
+
+    await stack.security.reset_password(token, "another good password")
+
+    assert (await form.submit("ada@example.org", "another good password")).status_code == 303
+    await stack.security.check_password(ada, "another good password")
+    # Of somebody else.
+    assert (await form.submit("eve@example.org", PASSWORD)).status_code == 429
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from services.users.identity.embedded.mails import already_registered_mail, vali
 from services.users.identity.embedded.oauth import Answer, FormRequest, Provider, Rules
 from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.secrets import new_secret
+from services.users.identity.embedded.sign_in_guesses import SignInGuesses
 from services.users.identity.embedded.throttle import Throttle
 from services.users.identity.embedded.tokens import person_claims
 from services.users.identity.ports import AccountState, EmailTaken, NewAccount, SignInSession, TotpState, WrongCode
@@ -31,10 +32,6 @@ from services.users.mail.outbox import MailRelay
 
 T = TypeVar("T")
 
-SIGN_IN_LIMIT: Final = 5
-SIGN_IN_WINDOW_S: Final = 300
-ADDRESS_LIMIT: Final = 100
-"""Failures of one network address in a window, whatever the account: against one password tried on many accounts."""
 REGISTRATION_LIMIT: Final = 5
 REGISTRATION_WINDOW_S: Final = 3600
 
@@ -74,6 +71,7 @@ class EmbeddedIdentity:
         rules: Rules,
         passwords: Passwords,
         mail: MailRelay,
+        guesses: SignInGuesses,
         codes: CodeCheck,
         announcements: Announcements,
         clock: Clock,
@@ -82,11 +80,10 @@ class EmbeddedIdentity:
         self._rules = rules
         self._passwords = passwords
         self._mail = mail
+        self._guesses = guesses
         self._codes = codes
         self._announcements = announcements
         self._clock = clock
-        self._guesses = Throttle(limit=SIGN_IN_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
-        self._addresses = Throttle(limit=ADDRESS_LIMIT, window_s=SIGN_IN_WINDOW_S, clock=clock)
         self._registrations = Throttle(limit=REGISTRATION_LIMIT, window_s=REGISTRATION_WINDOW_S, clock=clock)
         self._issuers = frozenset({rules.issuer})
         self._verifier = self._verifier_of(self._issuers)
@@ -197,17 +194,14 @@ class EmbeddedIdentity:
             email = normalise_email(email)
         except InvalidArgument:
             email = ""
-        attempt = f"{email} {address}"
-        if self._guesses.retry_after(attempt) or self._addresses.retry_after(address):
+        if not self._guesses.count(email, address):
             return SignInRefusal.TOO_MANY
-        # Counted before the password is checked, so that parallel guesses count too.
-        self._guesses.record(attempt)
         account = await self._db.read(lambda conn: accounts.find_by_email(conn, email))
         encoded = None if account is None else account.password_hash
         if not await self._passwords.verify(password, encoded) or account is None:
-            self._addresses.record(address)
+            self._guesses.was_wrong(address)
             return SignInRefusal.WRONG
-        self._guesses.forgive(attempt)
+        self._guesses.was_right(email, address)
         if not account.works:
             return SignInRefusal.DISABLED if account.disabled else SignInRefusal.NOT_VALIDATED
         checked, ticket = account, new_secret()

@@ -14,6 +14,7 @@ from services.users.identity.embedded.links import Purpose
 from services.users.identity.embedded.passwords import Passwords
 from services.users.identity.embedded.second_factor import SecretBox
 from services.users.identity.embedded.secrets import new_secret
+from services.users.identity.embedded.sign_in_guesses import SignInGuesses
 from services.users.identity.embedded.throttle import Throttle
 from services.users.identity.ports import AccountChanged, AccountState, DeadLink, TotpSecret, TotpState, WrongPassword
 from services.users.mail import outbox as mail_outbox
@@ -37,6 +38,7 @@ class EmbeddedSecurity:
         passwords: Passwords,
         mail: MailRelay,
         box: SecretBox,
+        sign_ins: SignInGuesses,
         codes: CodeCheck,
         announcements: Announcements,
         account_changed: AccountChanged,
@@ -47,6 +49,7 @@ class EmbeddedSecurity:
         self._passwords = passwords
         self._mail = mail
         self._box = box
+        self._sign_ins = sign_ins
         self._codes = codes
         self._announcements = announcements
         self._account_changed = account_changed
@@ -96,7 +99,8 @@ class EmbeddedSecurity:
 
     async def reset_password(self, token: str, new_password: str) -> None:
         # A link that is dead costs no hash: it tells nothing but that.
-        if await self.account_of_reset(token) is None:
+        account = await self.account_of_reset(token)
+        if account is None:
             raise DeadLink
         password_hash = await self._passwords.hash(new_password)
         now = self._clock.now_ms()
@@ -108,7 +112,12 @@ class EmbeddedSecurity:
             self._set_password(conn, found[0], password_hash, keep="")
             return found[0]
 
-        await self._told(await self._db.write(change))
+        subject = await self._db.write(change)
+        # They were of the old password, and whoever has the mailbox is let in with the new one.
+        email, _ = account
+        self._sign_ins.forgive(email)
+        self._guesses.forgive(subject)
+        await self._told(subject)
 
     async def send_email_change(self, subject: str, new_email: str) -> None:
         for key in (subject, new_email):

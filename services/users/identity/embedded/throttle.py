@@ -40,3 +40,8 @@ class Throttle:
     def forgive(self, key: str) -> None:
         """Forget the attempts of a key."""
         self._attempts.pop(key, None)
+
+    def forgive_all(self, prefix: str) -> None:
+        """Forget the attempts of all keys that begin so. Looks at every key: for what happens seldom."""
+        for key in [key for key in self._attempts if key.startswith(prefix)]:
+            del self._attempts[key]
