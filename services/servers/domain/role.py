@@ -4,7 +4,7 @@ One acts only on roles below one's own highest, adds only permissions that one h
 https://docs.discord.com/developers/topics/permissions#permission-hierarchy
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -118,11 +118,11 @@ def without_role(state: ServerState, role: Role, *, holders: Iterable[Member]) -
 
 
 def move(state: ServerState, actor: Actor, moves: Sequence[RoleMove]) -> Change | None:
-    """Sets the positions of several roles at once.
+    """Puts roles in the places of others, which give way. Afterwards the positions are 1, 2, 3 … without a gap.
 
     What keeps its position is not counted as moved and needs no rank. A whole table, which discord.js sends for any
-    move, numbers all roles anew: roles that are not below the actor's highest may get another number in it, and keep
-    their places.
+    move, is an order of all roles: of those that are not below the actor's highest, it may ask for another number.
+    Whatever is asked for, they keep their places.
 
     Raises:
         OutOfHierarchy: a role that is, or would be, not below the actor's highest.
@@ -142,13 +142,43 @@ def move(state: ServerState, actor: Actor, moves: Sequence[RoleMove]) -> Change 
     is_whole_table = all(role.id in targets for role in state.roles if role.id != state.id)
     if not is_whole_table and any(role_rank(role) >= reach for role, _ in moved):
         raise OutOfHierarchy
-    roles = [replace(role, position=position) for role, position in moved]
-    after = state.with_roles(*roles)
-    out_of_reach = [role.id for role in order(state.roles) if role_rank(role) >= reach]
-    if out_of_reach != [role.id for role in order(after)][len(after) - len(out_of_reach) :]:
+    placed = _placed(state, targets)
+    out_of_reach = [role.id for role in order(state.roles) if role_rank(role) >= reach and role.id != state.id]
+    if out_of_reach != [role.id for role in placed][len(placed) - len(out_of_reach) :]:
         raise OutOfHierarchy
-    events: tuple[Event, ...] = tuple(RoleUpdated(role) for role in roles)
-    return Change(state.changed(roles=after), events)
+    renumbered = [replace(role, position=number) for number, role in enumerate(placed, start=1)]
+    changed = [role for role in renumbered if role.position != state.role(role.id).position]
+    if not changed:
+        return None
+    events: tuple[Event, ...] = tuple(RoleUpdated(role) for role in changed)
+    return Change(state.changed(roles=state.with_roles(*changed)), events)
+
+
+def _placed(state: ServerState, targets: Mapping[int, int]) -> list[Role]:
+    """All roles but @everyone, the lowest first, with each target in its place among the others."""
+    roles = [role for role in order(state.roles) if role.id != state.id]
+    placed = [role for role in roles if role.id not in targets]
+    asked = sorted((replace(role, position=targets[role.id]) for role in roles if role.id in targets), key=role_rank)
+    free = 0
+    for target in asked:
+        free = min(max(_place(target, roles), free), len(placed))
+        placed.insert(free, target)
+        free += 1
+    return placed
+
+
+def _place(target: Role, roles: Sequence[Role]) -> int:
+    """How many of the `roles`, the lowest first, will be below one that is to have another position.
+
+    A position is that of the role which is seen there, the highest of them if several are; deletions leave gaps.
+    """
+    [old] = [index for index, role in enumerate(roles) if role.id == target.id]
+    if target.position == roles[old].position:
+        return old
+    up_to_there = sum(role.position <= target.position for role in roles)
+    is_taken = any(role.position == target.position for role in roles)
+    # Upwards the role itself is among them, downwards the one that gives way.
+    return up_to_there - (target.position > roles[old].position or is_taken)
 
 
 def order(roles: Iterable[Role]) -> list[Role]:

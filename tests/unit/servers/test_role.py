@@ -147,6 +147,43 @@ def test_whole_table_may_number_roles_anew_that_keep_their_places() -> None:
             rules.move(server(), actor(KEEPER, MIDDLE), turned)
 
 
+@pytest.mark.parametrize(
+    ("positions", "moves", "expected"),
+    [
+        # One alone, up and down: the others give way.
+        ([1, 2, 3], [(0, 3)], [3, 1, 2]),
+        ([1, 2, 3], [(0, 2)], [2, 1, 3]),
+        ([1, 2, 3], [(2, 1)], [2, 3, 1]),
+        ([1, 2, 3], [(0, 200)], [3, 1, 2]),
+        # All those between the old place and the new one, as discord.py sends it.
+        ([1, 2, 3, 4], [(1, 2), (2, 3), (0, 1)], [1, 2, 3, 4]),
+        ([1, 2, 3, 4], [(1, 1), (2, 2), (0, 3)], [3, 1, 2, 4]),
+        # Several that are not next to each other.
+        ([1, 2, 3, 4, 5], [(0, 4), (1, 5)], [4, 5, 1, 2, 3]),
+        ([1, 2, 3, 4, 5], [(4, 1), (0, 5)], [5, 2, 3, 4, 1]),
+        ([1, 2, 3, 4], [(0, 2), (3, 2)], [3, 1, 4, 2]),
+        # Deletions left gaps, and old moves ties: a position is that of the role that is seen there.
+        ([1, 3, 4], [(2, 3)], [1, 3, 2]),
+        ([1, 3, 9], [(0, 3)], [2, 1, 3]),
+        ([1, 3, 9], [(2, 2)], [1, 3, 2]),
+        ([1, 2, 2], [(0, 2)], [3, 2, 1]),
+        ([2, 2, 3], [(0, 2), (2, 1)], [2, 3, 1]),
+    ],
+)
+def test_moved_roles_leave_neither_ties_nor_gaps(
+    positions: list[int], moves: list[tuple[int, int]], expected: list[int]
+) -> None:
+    roles = [Role(id=300 + number, name="r", position=position) for number, position in enumerate(positions)]
+    state = server(roles=(server().everyone, *roles))
+    change = rules.move(state, actor(OWNER), [RoleMove(300 + number, position) for number, position in moves])
+    after = state if change is None else change.state
+    assert after is not None
+    assert [after.role(role.id).position for role in roles] == expected
+    if change is not None:
+        moved = [role for role in rules.order(after.roles) if role.position != state.role(role.id).position]
+        assert list(change.events) == [RoleUpdated(role) for role in moved]
+
+
 @pytest.mark.parametrize("position", [-1, 0, ROLES_PER_SERVER + 1])
 def test_position_is_within_bounds(position: int) -> None:
     with pytest.raises((InvalidForm, OutOfHierarchy)):
