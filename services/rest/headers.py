@@ -10,6 +10,9 @@ from services.rest.errors import InvalidForm
 AUDIT_LOG_REASON: Final = "X-Audit-Log-Reason"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
+OWN_KEY: Final = "own_key"
+"""In a route's `opt`: in words, what makes it happen once. It does not look at IDEMPOTENCY_KEY."""
+
 
 def parse_reason(value: str) -> str:
     """Percent-encoded UTF-8, as libraries send it; plain text is its own decoding. Raises InvalidForm."""

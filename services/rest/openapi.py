@@ -22,7 +22,7 @@ from services.rest.admission import OPEN
 from services.rest.fields import DIGITS, QUERY_NAMES
 from services.rest.files.forms import FORM, PAYLOAD
 from services.rest.files.multipart import FORM_DATA
-from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY
+from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY, OWN_KEY
 
 API_VERSION: Final = "10"
 
@@ -40,21 +40,19 @@ _SECURITY_SCHEMES: Final = {
     "bot": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Bot TOKEN`."},
 }
 _LIMITS: Final = ("ge", "le", "min_length", "max_length", "pattern")
-_HEADERS: Final = [
-    {
-        "name": AUDIT_LOG_REASON,
-        "in": "header",
-        "description": f"For the audit log: at most {limits.AUDIT_REASON} characters, as percent-encoded UTF-8.",
-        # Of UTF-8 a character is up to four bytes.
-        "schema": {"type": "string", "pattern": rf"^(?:(?:%[0-9A-Fa-f]{{2}}){{1,4}}|.){{0,{limits.AUDIT_REASON}}}$"},
-    },
-    {
-        "name": IDEMPOTENCY_KEY,
-        "in": "header",
-        "description": "What makes something makes it once for all requests with the same key, and answers the same.",
-        "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY},
-    },
-]
+_REASON: Final = {
+    "name": AUDIT_LOG_REASON,
+    "in": "header",
+    "description": f"For the audit log: at most {limits.AUDIT_REASON} characters, as percent-encoded UTF-8.",
+    # Of UTF-8 a character is up to four bytes.
+    "schema": {"type": "string", "pattern": rf"^(?:(?:%[0-9A-Fa-f]{{2}}){{1,4}}|.){{0,{limits.AUDIT_REASON}}}$"},
+}
+_KEY: Final = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "description": "What makes something makes it once for all requests with the same key, and answers the same.",
+    "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_KEY},
+}
 # Of what serves files.
 _CONDITIONS: Final = [
     {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("Range", "If-Range", "If-None-Match")
@@ -94,6 +92,7 @@ class _Operation:
         self.id: Final = f"head_{function.__name__}" if self.method == "head" else function.__name__
         self.summary: Final = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
         self.is_open: Final = bool(handler.opt.get(OPEN))
+        self.own_key: Final[str | None] = handler.opt.get(OWN_KEY)
         self.status: Final = handler.status_code
         answer = hints.pop("return")
         self.is_file: Final = answer is Stream
@@ -122,7 +121,9 @@ class _Operation:
             "security": [] if self.is_open else [{name: []} for name in _SECURITY_SCHEMES],
         }
         if self.method not in ("get", "head"):
-            rendered["parameters"] += _HEADERS
+            rendered["parameters"] += [_REASON] if self.own_key else [_REASON, _KEY]
+        if self.own_key:
+            rendered["description"] = self.own_key
         if self.is_file:
             rendered["parameters"] += _CONDITIONS
         if self.body is not None:

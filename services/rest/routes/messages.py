@@ -25,6 +25,7 @@ from services.rest.embeds import Embeds, encode_embeds
 from services.rest.errors import InvalidForm
 from services.rest.fields import Flags, OptionalQueryId, PathId, Snowflake, given, or_empty
 from services.rest.files.forms import FORM, AttachmentsIn, too_many_files
+from services.rest.headers import IDEMPOTENCY_KEY, OWN_KEY
 from services.rest.request import ApiRequest
 from services.wire.message import MessageObject, message_object
 
@@ -79,6 +80,12 @@ class BulkDelete(Struct):
 
 _SENDS_FILES: Final = Permission.SEND_MESSAGES | Permission.ATTACH_FILES
 
+_NONCE_IS_THE_KEY: Final = (
+    "`nonce` with `enforce_nonce`, which is true unless it is said to be false, makes one message for all requests "
+    f"of one author in one channel within {limits.NONCE_LIFETIME // 3600} hours, and answers the same. There is no "
+    f"{IDEMPOTENCY_KEY} here."
+)
+
 _decode_create: Final = msgspec.json.Decoder(MessageCreate, strict=False)
 _decode_update: Final = msgspec.json.Decoder(MessageUpdate, strict=False)
 
@@ -87,7 +94,7 @@ _decode_update: Final = msgspec.json.Decoder(MessageUpdate, strict=False)
     "/channels/{channel_id:str}/messages",
     status_code=200,
     request_max_body_size=limits.UPLOAD_REQUEST_BYTES,
-    opt={LIMIT: "sends", FORM: MessageCreate},
+    opt={LIMIT: "sends", FORM: MessageCreate, OWN_KEY: _NONCE_IS_THE_KEY},
 )
 async def create_message(request: ApiRequest, channel_id: PathId) -> MessageObject:
     async with request.edge.uploads.taking(request, channel_id, _SENDS_FILES, _decode_create) as taken:

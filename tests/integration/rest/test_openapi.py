@@ -50,6 +50,17 @@ async def test_messages_are_described_as_forms_with_files(document: Any) -> None
         assert f"{limits.ATTACHMENTS_PER_MESSAGE} of them" in form["description"]
 
 
+async def test_a_key_is_promised_only_where_it_is_looked_at(document: Any) -> None:
+    def headers(operation: Any) -> set[str]:
+        return {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
+
+    paths = document["paths"]
+    send = paths["/api/v10/channels/{channel_id}/messages"]["post"]
+    assert headers(send) == {"X-Audit-Log-Reason"}
+    assert {"`nonce`", "`enforce_nonce`"} <= set(re.findall(r"`\w+`", send["description"]))
+    assert headers(paths["/api/v10/guilds"]["post"]) == {"X-Audit-Log-Reason", "Idempotency-Key"}
+
+
 async def test_downloads_are_described_as_files(document: Any) -> None:
     for method in ("get", "head"):
         operation = document["paths"]["/attachments/{channel_id}/{attachment_id}/{token}/{filename}"][method]
