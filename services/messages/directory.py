@@ -6,9 +6,7 @@ Nothing here decides what anybody may do: roles come from the decision of authz,
 older name, or a slow mode that was just changed.
 """
 
-import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,11 +16,11 @@ from beep.servers.v1.channel_pb2 import Channel
 from beep.servers.v1.member_pb2 import Member
 from beep.users.v1 import users_service_pb2
 from beep.users.v1.user_pb2 import User
-from services.common.bus import Bus, Envelope, HistoryLost, server_shard, user_shard
+from services.common.bus import Bus, Envelope, server_shard, user_shard
+from services.common.bus.remembered import Cache, Shards
 from services.common.errors import NotFound
 from services.common.limits import USERS_PAGE
 from services.messages.events import CHANNEL_EVENTS, MEMBER_EVENTS, ROLE_EVENTS, USER_EVENTS
-from services.messages.remembered import Cache, Shards
 
 if TYPE_CHECKING:
     from beep.servers.v1.channels_service_pb2_grpc import ChannelsServiceAsyncStub
@@ -34,8 +32,6 @@ MAX_USERS: Final = 20_000
 MAX_MEMBERS: Final = 20_000
 MAX_SERVERS: Final = 2_000
 MAX_CHANNELS: Final = 20_000
-
-logger = logging.getLogger(__name__)
 
 
 class _Subject(msgspec.Struct):
@@ -66,8 +62,7 @@ class Directory:
         self._members_service = members
         self._servers_service = servers
         self._channels_service = channels
-        self._bus = bus
-        self._shards = Shards(bus.subscribe(()))
+        self._shards = Shards(bus)
         self._users: Cache[int, User] = Cache(MAX_USERS, user_shard, self._shards)
         self._members: Cache[tuple[int, int], Member] = Cache(
             MAX_MEMBERS, lambda key: server_shard(key[0]), self._shards
@@ -96,7 +91,7 @@ class Directory:
         key = (server_id, user_id)
         member = self._members.get(key)
         if member is None:
-            with self._following(server_shard(server_id)):
+            with self._shards.held([server_shard(server_id)]):
                 asked_at = self._members.drops
                 try:
                     answer = await self._members_service.GetMember(
@@ -112,7 +107,7 @@ class Directory:
         """The ids of the server's roles but @everyone, and whether anybody may mention each."""
         roles = self._roles.get(server_id)
         if roles is None:
-            with self._following(server_shard(server_id)):
+            with self._shards.held([server_shard(server_id)]):
                 asked_at = self._roles.drops
                 answer = await self._servers_service.GetSnapshot(
                     servers_service_pb2.GetSnapshotRequest(server_id=server_id, without_members=True)
@@ -126,7 +121,7 @@ class Directory:
         key = (server_id, channel_id)
         channel = self._channels.get(key)
         if channel is None:
-            with self._following(server_shard(server_id)):
+            with self._shards.held([server_shard(server_id)]):
                 asked_at = self._channels.drops
                 answer = await self._channels_service.GetChannel(
                     channels_service_pb2.GetChannelRequest(channel_id=channel_id)
@@ -137,39 +132,22 @@ class Directory:
 
     async def follow(self) -> None:
         """Drop what events change, until `close`."""
-        while True:
-            try:
-                async for batch in self._shards.subscription:
-                    for record in batch:
-                        self._apply(record.envelope)
-                return
-            except HistoryLost:
-                logger.warning("directory_cleared", extra={"reason": "history_lost"})
-                self._shards.subscription = self._bus.subscribe(self._shards.held)
-                for cache in (self._users, self._members, self._roles, self._channels):
-                    cache.clear()
+        await self._shards.follow(self._apply, self._clear)
 
     def close(self) -> None:
-        self._shards.subscription.close()
+        self._shards.close()
 
     async def _fetch_users(self, user_ids: Sequence[int]) -> dict[int, User]:
-        with self._following(*map(user_shard, user_ids)):
+        with self._shards.held(map(user_shard, user_ids)):
             asked_at = self._users.drops
             answer = await self._users_service.GetUsers(users_service_pb2.GetUsersRequest(ids=user_ids))
             for user in answer.users:
                 self._users.keep(user.id, user, asked_at=asked_at)
             return {user.id: user for user in answer.users}
 
-    @contextmanager
-    def _following(self, *shards: str) -> Iterator[None]:
-        """Followed before the state is read: a change in between is seen and not overwritten by what it replaced."""
-        for shard in shards:
-            self._shards.hold(shard)
-        try:
-            yield
-        finally:
-            for shard in shards:
-                self._shards.release(shard)
+    def _clear(self) -> None:
+        for cache in (self._users, self._members, self._roles, self._channels):
+            cache.clear()
 
     def _apply(self, envelope: Envelope) -> None:
         if envelope.type in ROLE_EVENTS:

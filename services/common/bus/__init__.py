@@ -1,5 +1,6 @@
-"""The bus: the log of what happened (`ports`, the specification), its embedded adapter (`sqlite`), and the inbox of a
-service that must do something about it (`inbox`)."""
+"""The bus: the log of what happened (`ports`, the specification), its embedded adapter (`sqlite`), the inbox of a
+service that must do something about it (`inbox`), and what a service remembers of others until it changes
+(`remembered`)."""
 
 from services.common.bus.inbox import INBOX_DDL, Inbox
 from services.common.bus.ports import (

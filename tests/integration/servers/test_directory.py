@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from joserfc.jwk import OKPKey
@@ -16,11 +16,14 @@ from beep.users.v1.users_service_pb2_grpc import (
     add_UsersServiceServicer_to_server,
 )
 from services.common.auth import InternalTokens, Principal, PrincipalKind
-from services.common.bus import Audience, Envelope, user_shard
+from services.common.bus import MAX_ENVELOPE_BYTES, Audience, Envelope, user_shard
 from services.common.bus.sqlite import SqliteBus
 from services.common.rpc import RpcServer
 from services.servers.directory import NOBODY, Directory
 from tests.support.clock import ManualClock
+
+if TYPE_CHECKING:
+    from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
 
 ANN, BOB, EVE = 1, 2, 3
 
@@ -60,15 +63,18 @@ class World:
             await asyncio.sleep(0)
 
 
+def users_of(table: Table, clock: ManualClock) -> "UsersServiceAsyncStub":
+    rpc = RpcServer("users", InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock))
+    add_UsersServiceServicer_to_server(table, rpc)
+    return UsersServiceStub(rpc.in_process_channel(Principal(PrincipalKind.SERVICE, service="servers")))
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     clock = ManualClock()
-    tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), clock)
-    rpc, table = RpcServer("users", tokens), Table()
-    add_UsersServiceServicer_to_server(table, rpc)
-    channel = rpc.in_process_channel(Principal(PrincipalKind.SERVICE, service="servers"))
+    table = Table()
     bus = await SqliteBus.open(tmp_path / "bus.db", clock)
-    directory = Directory(UsersServiceStub(channel), bus, capacity=2)
+    directory = Directory(users_of(table, clock), bus, capacity=2)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(directory.follow())
         yield World(table, directory, bus)
@@ -109,3 +115,27 @@ async def test_least_recently_used_profile_is_forgotten(world: World) -> None:
 async def test_nobody_stands_for_whoever_is_gone(world: World) -> None:
     assert await world.name(99) == NOBODY
     assert set(await world.directory.get([ANN, 98])) == {ANN, 98}
+
+
+async def test_profiles_are_asked_for_anew_when_events_were_missed(tmp_path: Path) -> None:
+    clock = ManualClock()
+    bus = await SqliteBus.open(tmp_path / "bus.db", clock, retention_seconds=1, retention_entries=1)
+    table = Table()
+    world = World(table, Directory(users_of(table, clock), bus, capacity=2), bus)
+    assert await world.name(ANN) == "ann"
+    # More than a subscription holds, and then gone from the log before anybody has read it.
+    body = bytes(MAX_ENVELOPE_BYTES // 2)
+    for number in range(40):
+        await bus.publish([Envelope(1000 + number, user_shard(ANN), "TYPING_START", body, Audience.NONE)])
+    clock.advance(2)
+    await bus.trim()
+    table.names[ANN] = "anna"
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.directory.follow())
+        async with asyncio.timeout(10):
+            while await world.name(ANN) != "anna":  # noqa: ASYNC110 (nothing tells when)
+                await asyncio.sleep(0)
+        await world.rename(ANN, "annette")
+        assert await world.name(ANN) == "annette"
+        world.directory.close()
+    await bus.close()

@@ -1,13 +1,17 @@
 """What other services said, remembered for as long as the shard that tells of its change is followed."""
 
+import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from services.common.bus import Subscription
+from services.common.bus.ports import Bus, Envelope, HistoryLost
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+logger = logging.getLogger(__name__)
 
 
 class Cache(Generic[K, V]):
@@ -50,21 +54,47 @@ class Cache(Generic[K, V]):
 class Shards:
     """The shards that are followed, each for as long as somebody holds it."""
 
-    def __init__(self, subscription: Subscription) -> None:
-        self.subscription = subscription
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._subscription = bus.subscribe(())
         self._holders: Counter[str] = Counter()
 
     def hold(self, shard: str) -> None:
         self._holders[shard] += 1
         if self._holders[shard] == 1:
-            self.subscription.add(shard)
+            self._subscription.add(shard)
 
     def release(self, shard: str) -> None:
         self._holders[shard] -= 1
         if not self._holders[shard]:
             del self._holders[shard]
-            self.subscription.discard(shard)
+            self._subscription.discard(shard)
 
-    @property
-    def held(self) -> tuple[str, ...]:
-        return tuple(self._holders)
+    @contextmanager
+    def held(self, shards: Iterable[str]) -> Iterator[None]:
+        """Around the reading of a state: a change in between is seen and not overwritten by what it replaced."""
+        shards = list(shards)
+        for shard in shards:
+            self.hold(shard)
+        try:
+            yield
+        finally:
+            for shard in shards:
+                self.release(shard)
+
+    async def follow(self, apply: Callable[[Envelope], None], clear: Callable[[], None]) -> None:
+        """Hand each event to `apply`, and call `clear` when some were missed, until `close`."""
+        while True:
+            try:
+                async for batch in self._subscription:
+                    for record in batch:
+                        apply(record.envelope)
+                return
+            except HistoryLost:
+                logger.warning("remembered_cleared", extra={"reason": "history_lost"})
+                self._subscription.close()
+                self._subscription = self._bus.subscribe(tuple(self._holders))
+                clear()
+
+    def close(self) -> None:
+        self._subscription.close()
