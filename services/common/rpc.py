@@ -129,7 +129,9 @@ class RpcServer:
             raise
         except TimeoutError:
             raise DeadlineExceeded("TIMED_OUT", f"The service {self.name} waited too long for something.") from None
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ExceptionGroup) and (refusal := _refusal(error)) is not None:
+                raise refusal from None
             # The boundary of a service: what nobody foresaw is logged here, and the caller learns no more than that.
             logger.exception("rpc_failed", extra={"rpc": path})
             raise Internal("INTERNAL", "Something went wrong inside Beep.") from None
@@ -247,6 +249,18 @@ def grpc_channel(peer: str, address: str, identity: Principal, tokens: InternalT
         return carry
 
     return Channel(peer, identity, tokens, connect, remote.close)
+
+
+def _refusal(group: ExceptionGroup[Exception]) -> BeepError | None:
+    """Why tasks that ran side by side have ended, by the first of them; None if one of them has a defect."""
+    refusals, defects = group.split(BeepError)
+    if refusals is None or defects is not None:
+        return None
+    first: Exception = refusals
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, BeepError)
+    return first
 
 
 def _to_status(error: BeepError) -> RpcStatus:

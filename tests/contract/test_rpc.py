@@ -195,6 +195,34 @@ async def test_caller_learns_nothing_when_a_servicer_has_a_defect(
     assert "a secret" in caplog.text
 
 
+async def _raise(error: Exception) -> None:
+    raise error
+
+
+async def test_error_arrives_as_it_was_raised_when_one_of_several_tasks_raised_it(world: World) -> None:
+    async def ask_two(_: pb.FindUserRequest) -> pb.FindUserResponse:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_raise(Unavailable("AUTHZ_DOWN", "Nobody can tell.")))
+            tasks.create_task(asyncio.Event().wait())
+        raise AssertionError
+
+    with pytest.raises(Unavailable) as caught:
+        await world.find(ask_two)
+    assert caught.value.reason == "AUTHZ_DOWN"
+
+
+async def test_defect_is_not_hidden_by_what_another_task_raised(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def ask_two(_: pb.FindUserRequest) -> pb.FindUserResponse:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_raise(Unavailable("AUTHZ_DOWN", "Nobody can tell.")))
+            tasks.create_task(_raise(KeyError("a defect")))
+        raise AssertionError
+
+    with pytest.raises(Internal):
+        await world.find(ask_two)
+    assert "a defect" in caplog.text
+
+
 async def test_call_ends_and_the_servicer_is_cancelled_when_its_deadline_passes(world: World) -> None:
     cancelled = asyncio.Event()
 
