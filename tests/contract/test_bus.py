@@ -205,6 +205,19 @@ async def test_subscription_continues_behind_an_offset_without_gap_or_overlap(bu
     assert ids(records) == [4, 5, 6, 7, 8, 9]
 
 
+async def test_what_is_published_during_the_first_read_of_the_log_wakes_the_consumer(bus: Bus) -> None:
+    """And not what comes after it: in a quiet shard that may be never."""
+    for number in range(1, 101):
+        subscription = bus.subscribe([f"server:{number}"], after=bus.head())
+        received = asyncio.ensure_future(receive(subscription, 1))
+        # It is the read and the commit that race: begin them in turn.
+        for _ in range(number % 4):
+            await asyncio.sleep(0)
+        await bus.publish([event(number, f"server:{number}")])
+        assert ids(await received) == [number]
+        subscription.close()
+
+
 async def test_subscription_loses_nothing_when_it_catches_up_under_load(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,8 @@ CREATE TABLE inbox_dead_letters (
 """
 """For the migrations of a service that has an inbox."""
 
+INTERNAL_TRIES: Final = 5
+
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -42,8 +44,10 @@ class Inbox:
     def __init__(
         self, name: str, bus: Bus, db: Database, handle: Callable[[Envelope], Awaitable[None]], clock: Clock
     ) -> None:
-        """`handle` may raise: `Unavailable`, `DeadlineExceeded`, `Internal` and `TimeoutError` are tried again for as
-        long as it takes; any other BeepError puts the event away with the dead letters."""
+        """`handle` may raise. `Unavailable`, `DeadlineExceeded` and `TimeoutError` say that something is down: the
+        event waits for as long as it takes, and all behind it. `Internal` may be a defect elsewhere: after
+        `INTERNAL_TRIES` the event is put away with the dead letters, as with any other error at once, so that those
+        behind it go on."""
         self._name = name
         self._bus = bus
         self._db = db
@@ -67,18 +71,26 @@ class Inbox:
                 subscription.close()
 
     async def _work_off(self, envelope: Envelope) -> None:
-        pause = _FIRST_PAUSE
+        pause, defects = _FIRST_PAUSE, 0
         while True:
             try:
                 await self._handle(envelope)
                 return
             except (Unavailable, DeadlineExceeded, Internal, TimeoutError) as error:
+                defects += isinstance(error, Internal)
+                if defects == INTERNAL_TRIES:
+                    await self._put_away(envelope, "INTERNAL")
+                    return
                 logger.warning("inbox_waits", extra={"inbox": self._name, "type": envelope.type, "error": error})
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except BeepError as error:
-                logger.error("inbox_dead_letter", extra={"inbox": self._name, "type": envelope.type, "error": error})
                 await self._put_away(envelope, error.reason)
+                return
+            except Exception as error:
+                # A defect of ours, or an event that cannot be read: it would be the same at every try.
+                logger.exception("inbox_handler_failed")
+                await self._put_away(envelope, type(error).__name__)
                 return
 
     async def _position(self) -> int:
@@ -99,6 +111,7 @@ class Inbox:
         )
 
     async def _put_away(self, envelope: Envelope, reason: str) -> None:
+        logger.error("inbox_dead_letter", extra={"inbox": self._name, "type": envelope.type, "reason": reason})
         now_ms = self._clock.now_ms()
 
         def insert(conn: sqlite3.Connection) -> None:

@@ -239,6 +239,7 @@ class SqliteSubscription:
         if self._since.pop(shard, None) is not None:
             self._bus.detach(self, shard)
             self._buffer = [record for record in self._buffer if record.envelope.shard != shard]
+            self._buffered_bytes = sum(len(record.envelope.body) for record in self._buffer)
 
     def close(self) -> None:
         self._closed = True
@@ -268,7 +269,8 @@ class SqliteSubscription:
             batch = await self._read_on() if self._behind else self._take()
             if batch:
                 return batch
-            if not self._behind and not self._closed:  # it may have been closed during the read
+            # During a read entries may have come into the buffer, whose arrival nobody was waiting for; or the end.
+            if not self._behind and not self._buffer and not self._closed:
                 await self._arrival()
         raise StopAsyncIteration
 
