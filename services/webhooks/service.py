@@ -110,9 +110,15 @@ class WebhooksService(WebhooksServiceServicer):
     async def ListServerWebhooks(
         self, request: pb.ListServerWebhooksRequest, context: object
     ) -> pb.ListServerWebhooksResponse:
-        await self._access.in_server(current_user_id(), request.server_id, required=Permission.MANAGE_WEBHOOKS)
+        user_id = current_user_id()
+        await self._access.in_server(user_id, request.server_id, required=Permission.MANAGE_WEBHOOKS)
         webhooks = await self._store.of_server(request.server_id)
-        return pb.ListServerWebhooksResponse(webhooks=await self._all_rendered(webhooks))
+        # A token is a way into its channel: not for who may not keep the webhooks there.
+        held = await self._access.permissions(user_id, request.server_id, {each.channel_id for each in webhooks})
+        kept = {each.channel_id for each in held.channels if each.permissions & Permission.MANAGE_WEBHOOKS}
+        return pb.ListServerWebhooksResponse(
+            webhooks=await self._all_rendered([each for each in webhooks if each.channel_id in kept])
+        )
 
     async def UpdateWebhook(self, request: pb.UpdateWebhookRequest, context: object) -> pb.UpdateWebhookResponse:
         for _ in range(MAX_TRIES):
