@@ -177,6 +177,14 @@ class Presences:
             else:
                 await self._store.put(session.user_id, session.id, presence)
         users, self._unsettled = self._unsettled, set()
+        try:
+            await self._tell_of(users)
+        except Exception:
+            # Nobody has been told of some of them: the next round tells of all again.
+            self._unsettled |= users
+            raise
+
+    async def _tell_of(self, users: set[int]) -> None:
         envelopes: list[Envelope] = []
         users_answers = True
         for user_id in users:
