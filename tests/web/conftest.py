@@ -33,8 +33,9 @@ def beep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BeepProcess]:
     assert process.stop() == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with the module: until then an event loop runs in this thread, and other tests could have none."""
     path = os.environ.get("BEEP_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium, or name one in BEEP_CHROMIUM")

@@ -58,6 +58,9 @@ def derive_username(preferred: str, user_id: int) -> str:
     """A valid username near `preferred`, made unique by digits of the id: for accounts whose own name is taken or
     comes from another directory (Google, LDAP), where no page can ask for a better one."""
     stem = re.sub(r"\.{2,}", ".", re.sub(r"[^a-z0-9_.]", "_", preferred.lower()))
+    if stem.startswith(_DELETED.rstrip("_")):
+        # That is how those are called who are no more.
+        stem = "user"
     digits = str(user_id)
     # The whole id, not a part of it: two accounts must never derive the same name.
     return f"{stem[: USERNAME - len(digits) - 1] or 'user'}_{digits}"
