@@ -76,6 +76,10 @@ ONCE: Final = {
 NEVER_SUCCEEDS: Final = {
     "reset_password": "its token comes by mail: tests/e2e/test_account_security.py",
     "confirm_email": "its token comes by mail: tests/e2e/test_account_security.py",
+    # These three are limited for each address, and the addresses that are generated are few and always the same.
+    "register": "limited by its address: tests/e2e/test_accounts.py",
+    "resend_verification": "limited by its address: tests/e2e/test_accounts.py",
+    "forgot_password": "limited by its address: tests/e2e/test_account_security.py",
 }
 
 
