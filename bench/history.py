@@ -11,6 +11,7 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,8 +112,8 @@ async def _histories(store: SqliteMessageStore, raw: sqlite3.Connection) -> None
     for name, depth in (("first", 0), (f"{DEEP:,}th", DEEP * limit)):
         # Nine of ten are in this channel.
         pivot = message_id(MESSAGES - depth * 10 // 9)
-        beside = await _median(lambda p=pivot: _rows_of(raw, plain, (2, p, limit)))  # type: ignore[misc]
-        ours = await _median(lambda p=pivot: store.page(2, history.before(p, limit)))  # type: ignore[misc]
+        beside = await _median(partial(_rows_of, raw, plain, (2, pivot, limit)))
+        ours = await _median(partial(store.page, 2, history.before(pivot, limit)))
         row(f"  {name} page of {limit}", store_ms=ours, sqlite_ms=beside)
 
 
@@ -134,14 +135,12 @@ async def _searches(store: SqliteMessageStore, raw: sqlite3.Connection) -> None:
             pivot = message_id(MESSAGES - depth * 2)
             asked = Search(channel_ids=channels, terms=(term,), before=pivot)
             expression = search.expression(asked)
-            ours = await _median(lambda a=asked: store.search(a))  # type: ignore[misc]
-            beside = await _median(
-                lambda e=expression, p=pivot: _rows_of(raw, plain, (e, p, SEARCH_PAGE))  # type: ignore[misc]
-            )
+            ours = await _median(partial(store.search, asked))
+            beside = await _median(partial(_rows_of, raw, plain, (expression, pivot, SEARCH_PAGE)))
             row(f"  {name}, {page} page", store_ms=ours, sqlite_ms=beside)
     for term in (FREQUENT, RARE):
         ranked = Search(channel_ids=one, terms=(term,), order=Order.RELEVANCE)
-        row(f"  {term!r} by relevance", store_ms=await _median(lambda a=ranked: store.search(a)))  # type: ignore[misc]
+        row(f"  {term!r} by relevance", store_ms=await _median(partial(store.search, ranked)))
 
 
 async def _rows_of(connection: sqlite3.Connection, query: str, asked: tuple[Any, ...]) -> list[Any]:

@@ -78,6 +78,7 @@ def _loaded(environments: Mapping[str, Environment], rounds: int, parts: Sequenc
         if "creates" in parts:
             for flying in (1, 8, 32):
                 title = f"durable creates, {flying} in flight"
+                # mypy does not infer a lambda that binds the loop's value by a default.
                 _beside(title, beeps, lambda beep, n=flying: creates(beep[1], beep[0].pid, n), rounds)  # type: ignore[misc]
         if "identify" in parts:
             title = f"{SESSIONS} sessions identify at once"
@@ -85,10 +86,12 @@ def _loaded(environments: Mapping[str, Environment], rounds: int, parts: Sequenc
         if "latency" in parts:
             for rate in (5, 50):
                 title = f"send to receipt, {LISTENERS} listeners, {rate}/s"
+                # mypy does not infer a lambda that binds the loop's value by a default.
                 _beside(title, beeps, lambda b, r=rate: send_to_receipt(b[1], LISTENERS, r, 20 + 3 * r), rounds)  # type: ignore[misc]
         if "fanout" in parts:
             for flying in (1, 32):
                 title = f"all of Beep, {SESSIONS} x {MESSAGES}, {flying} in flight"
+                # mypy does not infer a lambda that binds the loop's value by a default.
                 _beside(title, beeps, lambda b, n=flying: whole(b[1], b[0].pid, SESSIONS, MESSAGES, n), rounds)  # type: ignore[misc]
 
 
