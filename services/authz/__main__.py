@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from secrets import token_hex
 
+from opentelemetry.metrics import MeterProvider
+
 from beep.authz.v1.authz_service_pb2_grpc import add_AuthzServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
@@ -12,19 +14,30 @@ from services.authz.config import DATABASE, DEFAULTS, Settings
 from services.authz.decisions import Decisions
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
+from services.authz.metrics import Counts, Metrics
 from services.authz.pinning import Pinning
 from services.authz.service import AuthzService
 from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.measured import MeasuredAuthorizer
 from services.authz.waves import Waves
 from services.common.runtime import Runtime
 
 
 @asynccontextmanager
-async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterator[None]:
-    """Serve decisions at the runtime's server for as long as the context is open."""
+async def build(
+    runtime: Runtime, settings: Settings = DEFAULTS, meters: MeterProvider | None = None
+) -> AsyncIterator[None]:
+    """Serve decisions at the runtime's server for as long as the context is open.
+
+    Args:
+        meters: who collects metrics; None: whoever has been set up for the process, or nobody.
+    """
     async with AsyncExitStack() as stack:
-        authorizer = await EmbeddedAuthorizer.open(runtime.data / DATABASE)
-        stack.push_async_callback(authorizer.close)
+        counts, metrics, now = Counts(), Metrics(meters), runtime.clock.monotonic
+        stack.callback(metrics.close)
+        engine = await EmbeddedAuthorizer.open(runtime.data / DATABASE)
+        stack.push_async_callback(engine.close)
+        authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
         await authorizer.write_schema(settings.schema.read_text())
         epochs = Epochs(await authorizer.head())
         lane = Lane(authorizer, epochs)
@@ -33,7 +46,15 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
         waves = Waves(authorizer, pinning, answers)
-        service = AuthzService(Decisions(pinning, waves), Audiences(pinning, waves), lane, partial(token_hex, 8))
+        service = AuthzService(
+            Decisions(pinning, waves), Audiences(pinning, waves), lane, partial(token_hex, 8), counts, metrics, now
+        )
+        metrics.observe(counts)
+        metrics.gauge("beep.authz.answers", "Answers that are remembered.", answers.__len__)
+        metrics.gauge("beep.authz.epochs", "Epochs that are told apart.", epochs.__len__)
+        metrics.gauge("beep.authz.lane.queue", "Changes of facts that wait to be written.", lane.waiting)
+        metrics.counter("beep.authz.lane.changes", "Changes of facts that were taken up.", lambda: lane.taken)
+        metrics.counter("beep.authz.lane.groups", "Groups that they were written in.", lambda: lane.groups)
         runtime.server.add(add_AuthzServiceServicer_to_server, service)
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)

@@ -29,6 +29,9 @@ class Epochs:
         self._tokens: dict[Epoch, Token] = {}
         self.head = head
 
+    def __len__(self) -> int:
+        return len(self._tokens)
+
     def of(self, epoch: Epoch) -> Token:
         """The newest token of these facts."""
         return self._tokens.get(epoch, self._floor)

@@ -45,6 +45,14 @@ class Lane:
         self._epochs = epochs
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(QUEUE_LIMIT)
         self._task: asyncio.Task[None] | None = None
+        self.taken = 0
+        """Requests that were taken up since the start."""
+        self.groups = 0
+        """Groups that they came in."""
+
+    def waiting(self) -> int:
+        """Requests that nobody has taken up yet."""
+        return self._requests.qsize()
 
     def start(self) -> None:
         """Begin to apply. `close` ends it."""
@@ -86,6 +94,8 @@ class Lane:
                 group = [await self._requests.get()]
                 while len(group) < GROUP_LIMIT and not self._requests.empty():
                     group.append(self._requests.get_nowait())
+                self.taken += len(group)
+                self.groups += 1
                 await self._apply(group)
         except asyncio.CancelledError:
             raise

@@ -27,6 +27,7 @@ from services.authz.domain.changes import (
 )
 from services.authz.domain.rights import KNOWN
 from services.authz.lane import Lane
+from services.authz.metrics import Counts, Metrics
 from services.common.auth import require_service
 from services.common.errors import FieldViolation, InvalidArgument
 
@@ -43,31 +44,58 @@ class AuthzService(AuthzServiceServicer):
     """The servicer. `new_decision_id` makes the id under which a refused person's moderator can look a decision up."""
 
     def __init__(
-        self, decisions: Decisions, audiences: Audiences, lane: Lane, new_decision_id: Callable[[], str]
+        self,
+        decisions: Decisions,
+        audiences: Audiences,
+        lane: Lane,
+        new_decision_id: Callable[[], str],
+        counts: Counts,
+        metrics: Metrics,
+        now: Callable[[], float],
     ) -> None:
+        """`now` is a clock that never goes back, in seconds."""
         self._decisions = decisions
         self._audiences = audiences
         self._lane = lane
         self._new_decision_id = new_decision_id
+        self._counts = counts
+        self._metrics = metrics
+        self._now = now
 
     async def Authorize(self, request: pb.AuthorizeRequest, context: object) -> pb.AuthorizeResponse:
         require_service()
         _require_known("required", request.required)
         _require_known("optional", request.optional)
-        match request.WhichOneof("object"):
-            case "server_id":
+        kind = request.WhichOneof("object")
+        if kind is None:
+            raise _invalid("object", "REQUIRED", "Name a server or a channel.")
+        counts, started = self._counts, self._now()
+        questions = counts.questions
+        try:
+            if kind == "server_id":
                 decision = await self._decisions.authorize_on_server(
                     request.user_id, request.server_id, required=request.required, optional=request.optional
                 )
-            case "channel_id":
+            else:
                 decision = await self._decisions.authorize_in_channel(
                     request.user_id, request.channel_id, required=request.required, optional=request.optional
                 )
-            case _:
-                raise _invalid("object", "REQUIRED", "Name a server or a channel.")
-        # Only a refusal is ever looked up; an id for each of the others would cost more than the decision.
-        refused = decision.outcome is not Outcome.ALLOWED
-        return _decision(decision, self._new_decision_id() if refused else "")
+        except BaseException:
+            counts.failed += 1
+            raise
+        finally:
+            if counts.questions != questions:
+                counts.cold += 1
+                self._metrics.decision_seconds.record(self._now() - started)
+        if decision.outcome is Outcome.ALLOWED:
+            counts.allowed += 1
+            # Only a refusal is ever looked up; an id for each of the others would cost more than the decision.
+            return _decision(decision, "")
+        if decision.outcome is Outcome.DENIED:
+            counts.denied += 1
+        else:
+            counts.hidden += 1
+        return _decision(decision, self._new_decision_id())
 
     async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
         require_service()
