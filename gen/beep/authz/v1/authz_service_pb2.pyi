@@ -52,6 +52,7 @@ class AuthorizeRequest(_message.Message):
     CHANNEL_ID_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
+    ANY_OF_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     server_id: _builtins.int
     channel_id: _builtins.int
@@ -59,6 +60,8 @@ class AuthorizeRequest(_message.Message):
     """Permission bits that must all be granted. In a channel VIEW_CHANNEL is always needed."""
     optional: _builtins.int
     """Permission bits to report on; they do not decide."""
+    any_of: _builtins.int
+    """Permission bits of which at least one must be granted, 0 for none; they are reported on as well."""
     def __init__(
         self,
         *,
@@ -67,10 +70,11 @@ class AuthorizeRequest(_message.Message):
         channel_id: _builtins.int = ...,
         required: _builtins.int = ...,
         optional: _builtins.int = ...,
+        any_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id", "object", b"object", "server_id", b"server_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id", "object", b"object", "optional", b"optional", "required", b"required", "server_id", b"server_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of", "channel_id", b"channel_id", "object", b"object", "optional", b"optional", "required", b"required", "server_id", b"server_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_object: _TypeAlias = _typing.Literal["server_id", "channel_id"]  # noqa: Y015
     _WhichOneofArgType_object: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
@@ -94,13 +98,13 @@ class AuthorizeResponse(_message.Message):
     PARTICIPANT_IDS_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     missing: _builtins.int
-    """The bits of `required` (and VIEW_CHANNEL) that are not granted."""
+    """The bits of `required` (and VIEW_CHANNEL) that are not granted, and all of `any_of` if none of them is."""
     granted: _builtins.int
-    """The bits of `optional` that are granted."""
+    """The bits of `optional` and `any_of` that are granted."""
     server_id: _builtins.int
     is_owner: _builtins.bool
     decision_id: _builtins.str
-    """Of a refusal; empty when allowed."""
+    """Of OUTCOME_DENIED: ExplainService knows the decision by it. Empty otherwise."""
     parent_channel_id: _builtins.int
     """Of a thread: the channel that it hangs on, whose viewers are its readers. 0: the channel asked about is no thread."""
     archived: _builtins.bool
