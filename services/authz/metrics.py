@@ -6,6 +6,7 @@ docs/metrics.md has the list, and how to see it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter_provider
@@ -60,8 +61,9 @@ class Metrics:
         self.engine_seconds: Final = self._histogram("beep.authz.engine.duration", "Calls of the engine.")
 
     def close(self) -> None:
-        """Read nothing any more: instruments live as long as the process, what they read need not."""
-        self._readings.clear()
+        """Read a last time, for the last export: instruments live as long as the process, what they read need not."""
+        for name, read in self._readings.items():
+            self._readings[name] = partial(list, list(read()))
 
     def counter(self, name: str, description: str, read: Reading) -> None:
         """Observe what only grows."""
@@ -98,8 +100,7 @@ class Metrics:
     def _callback(self, name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
         # Another thread calls it, the exporter's: reading ints needs no lock, and a copy of the dict is one operation.
         def observe(_: CallbackOptions) -> Iterable[Observation]:
-            read = self._readings.get(name)
-            return read() if read is not None else ()
+            return self._readings[name]()
 
         return observe
 

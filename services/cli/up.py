@@ -23,6 +23,7 @@ from services.authz import __main__ as authz
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.errors import UserError
 from services.cli.settings import ServiceSettings
+from services.cli.telemetry import metrics_exported
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Bus
 from services.common.bus.sqlite import SqliteBus
@@ -75,7 +76,7 @@ async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with _exclusive(settings.data):
+    with _exclusive(settings.data), metrics_exported(os.environ):
         async with running(settings) as addresses:
             tune_collector()
             announce(addresses)
