@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from services.authz.domain.rights import rights_in
+from services.authz.domain.rights import VIEW, rights_in
 from services.authz.pinning import Pinning, PrivatePin
-from services.authz.waves import VIEW, Caller, Waves
+from services.authz.waves import Caller, Waves
 
 
 class Outcome(Enum):

@@ -12,16 +12,20 @@ from typing import Final, NamedTuple
 
 from services.authz.answers import Answers
 from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity, private_channel_entity
-from services.authz.domain.rights import BY_BIT, RIGHTS, InPrivate, Right, rights_in
+from services.authz.domain.rights import (
+    ADMINISTRATOR,
+    BY_BIT,
+    MANAGE_THREADS,
+    RIGHTS,
+    SEND,
+    SEND_IN_THREADS,
+    VIEW,
+    InPrivate,
+    Right,
+    rights_in,
+)
 from services.authz.pinning import ChannelPin, Instant, Pinning, PrivatePin
 from services.authz.store.ports import Authorizer, Token
-from services.common.permissions import Permission
-
-VIEW: Final = BY_BIT[Permission.VIEW_CHANNEL]
-ADMINISTRATOR: Final = BY_BIT[Permission.ADMINISTRATOR]
-SEND: Final = BY_BIT[Permission.SEND_MESSAGES]
-SEND_IN_THREADS: Final = BY_BIT[Permission.SEND_MESSAGES_IN_THREADS]
-MANAGE_THREADS: Final = BY_BIT[Permission.MANAGE_THREADS]
 
 ANYBODY: Final = "caller"
 """Stands for the user where no overwrite names that user, so that members with the same roles share their answers."""

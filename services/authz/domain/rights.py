@@ -123,6 +123,32 @@ BY_BIT: Final[Mapping[int, Right]] = {right.mask: right for right in RIGHTS}
 KNOWN: Final[int] = sum(BY_BIT)
 """Every bit that has a row, as one mask."""
 
+VIEW: Final = BY_BIT[_P.VIEW_CHANNEL]
+ADMINISTRATOR: Final = BY_BIT[_P.ADMINISTRATOR]
+SEND: Final = BY_BIT[_P.SEND_MESSAGES]
+SEND_IN_THREADS: Final = BY_BIT[_P.SEND_MESSAGES_IN_THREADS]
+MANAGE_THREADS: Final = BY_BIT[_P.MANAGE_THREADS]
+MANAGE_SERVER: Final = BY_BIT[_P.MANAGE_GUILD]
+
+MANAGING: Final = int(
+    _P.KICK_MEMBERS
+    | _P.BAN_MEMBERS
+    | _P.ADMINISTRATOR
+    | _P.MANAGE_CHANNELS
+    | _P.MANAGE_GUILD
+    | _P.VIEW_AUDIT_LOG
+    | _P.MANAGE_MESSAGES
+    | _P.MANAGE_NICKNAMES
+    | _P.MANAGE_ROLES
+    | _P.MANAGE_WEBHOOKS
+    | _P.MANAGE_GUILD_EXPRESSIONS
+    | _P.MANAGE_EVENTS
+    | _P.MANAGE_THREADS
+    | _P.MODERATE_MEMBERS
+    | _P.ASSIGN_ROLES
+)
+"""The bits of what is done to others or to what is everybody's: a denial of one of them is worth a line in the log."""
+
 _MESSAGE_SENDER: Final = (
     _P.SEND_MESSAGES | _P.SEND_MESSAGES_IN_THREADS | _P.CREATE_PUBLIC_THREADS | _P.ADD_REACTIONS | _P.EMBED_LINKS
 )
