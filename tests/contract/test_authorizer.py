@@ -8,8 +8,12 @@ import pytest
 
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter
 from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.permify_calls import PermifyCalls
 from services.authz.store.ports import WRITE_LIMIT, Authorizer, Context
+from services.common.clock import SystemClock
 from services.common.errors import Internal, InvalidArgument
+from tests.support.permify import PermifyServer
 
 SCHEMA = """
 rule listed(names string[]) {
@@ -55,13 +59,33 @@ def _embedded(directory: Path) -> Opener:
     return opened
 
 
-ADAPTERS: dict[str, Callable[[Path], Opener]] = {"embedded": _embedded}
+def _permify(server: PermifyServer) -> Opener:
+    tenant = server.new_tenant()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Authorizer]:
+        calls = PermifyCalls(server.address, server.key, SystemClock())
+        try:
+            authorizer = PermifyAuthorizer(calls, tenant)
+            await authorizer.create_tenant()
+            await authorizer.write_schema(SCHEMA)
+            yield authorizer
+        finally:
+            await calls.close()
+
+    return opened
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Opener]] = {
+    "embedded": lambda request: _embedded(request.getfixturevalue("tmp_path")),
+    "permify": lambda request: _permify(request.getfixturevalue("permify")),
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+def opener(request: pytest.FixtureRequest) -> Opener:
     """Opens the same engine each time: what one writes, the next one finds."""
-    return ADAPTERS[request.param](tmp_path)
+    return ADAPTERS[request.param](request)
 
 
 @pytest.fixture
@@ -204,6 +228,73 @@ async def test_filter_without_entity_and_subject_is_refused(authorizer: Authoriz
         await authorizer.delete(query)
     with pytest.raises(InvalidArgument):
         await authorizer.read_relationships(query, await authorizer.head())
+
+
+async def _walk(authorizer: Authorizer, limit: int) -> tuple[list[Attribute], list[Relationship]]:
+    """All of the files, with a new token for each page."""
+    attributes: list[Attribute] = []
+    relationships: list[Relationship] = []
+    after = ""
+    while True:
+        page = await authorizer.list_attributes("file", await authorizer.head(), after=after, limit=limit)
+        assert len(page.items) <= limit
+        attributes.extend(page.items)
+        after = page.after
+        if not after:
+            break
+    while True:
+        read = await authorizer.list_relationships("file", "reader", await authorizer.head(), after=after, limit=limit)
+        assert len(read.items) <= limit
+        relationships.extend(read.items)
+        after = read.after
+        if not after:
+            return attributes, relationships
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_list_gives_everything_of_a_type_page_by_page(authorizer: Authorizer, limit: int) -> None:
+    attributes = [Attribute(FILE, "names", ("x",)), Attribute(FILE, "size", 3), Attribute(OTHER, "title", "t")]
+    relationships = [
+        Relationship(FILE, "reader", ANNE),
+        Relationship(FILE, "reader", TEAM),
+        Relationship(OTHER, "reader", BERT),
+    ]
+    replaced = Attribute(FILE, "size", 2)
+    await authorizer.write([replaced, Attribute(FOLDER, "locked", True)], [Relationship(FILE, "parent", FOLDER)])
+    gone = Relationship(OTHER, "reader", ANNE)
+    await authorizer.write(attributes, [*relationships, gone])
+    await authorizer.delete(RelationshipFilter("file", "reader", ("1.b",), ANNE))
+    listed = await _walk(authorizer, limit)
+    assert sorted(listed[0], key=repr) == sorted(attributes, key=repr)
+    assert sorted(listed[1]) == sorted(relationships)
+
+
+async def test_list_misses_nothing_that_is_replaced_while_it_is_walked(authorizer: Authorizer) -> None:
+    entities = [Entity("file", f"{number}.a") for number in range(6)]
+    await authorizer.write([Attribute(entity, "size", 1) for entity in entities])
+    seen: set[Entity] = set()
+    after, written = "", 0
+    while True:
+        page = await authorizer.list_attributes("file", await authorizer.head(), after=after, limit=2)
+        seen.update(item.entity for item in page.items)
+        after = page.after
+        if not after:
+            break
+        if written < 3:
+            written += 1
+            await authorizer.write([Attribute(entities[-written], "size", 2), Attribute(entities[written], "size", 2)])
+    assert seen == set(entities)
+
+
+async def test_list_as_of_a_token_shows_what_was_there_then(authorizer: Authorizer) -> None:
+    token = await authorizer.write([Attribute(FILE, "size", 1)], [Relationship(FILE, "reader", ANNE)])
+    await authorizer.write([Attribute(FILE, "size", 2)])
+    await authorizer.delete(RelationshipFilter("file", "reader", ("1.a",)))
+    assert (await authorizer.list_attributes("file", token, limit=9)).items == (Attribute(FILE, "size", 1),)
+    assert (await authorizer.list_relationships("file", "reader", token, limit=9)).items == (
+        Relationship(FILE, "reader", ANNE),
+    )
+    assert (await authorizer.list_relationships("file", "reader", await authorizer.head(), limit=9)).items == ()
 
 
 async def test_facts_and_tokens_survive_when_the_engine_is_opened_again(opener: Opener) -> None:

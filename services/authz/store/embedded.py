@@ -25,7 +25,7 @@ from services.authz.domain.schema import (
     Traversal,
     parse_schema,
 )
-from services.authz.store.ports import WRITE_LIMIT, Context, Token
+from services.authz.store.ports import WRITE_LIMIT, Context, Page, Token
 from services.authz.store.rules import Rules
 from services.common.errors import Internal, InvalidArgument
 from services.common.sqlite import Database
@@ -118,6 +118,37 @@ class EmbeddedAuthorizer:
                 (*values, revision, revision),
             )
             return [Relationship(Entity(row[0], row[1]), row[2], Entity(row[3], row[4])) for row in rows]
+
+        return await self._database.read(read)
+
+    async def list_attributes(self, entity_type: str, token: Token, *, after: str = "", limit: int) -> Page[Attribute]:
+        last, revision = json.loads(after) if after else ["", ""], int(token)
+
+        def read(connection: sqlite3.Connection) -> Page[Attribute]:
+            rows = connection.execute(
+                "SELECT entity_id, name, value FROM attributes WHERE entity_type = ? AND (entity_id, name) > (?, ?)"
+                " AND since <= ? AND until > ? ORDER BY entity_id, name LIMIT ?",
+                (entity_type, *last, revision, revision, limit),
+            ).fetchall()
+            items = tuple(Attribute(Entity(entity_type, row[0]), row[1], _decode(row[2])) for row in rows)
+            return Page(items, json.dumps(rows[-1][:2]) if len(rows) == limit else "")
+
+        return await self._database.read(read)
+
+    async def list_relationships(
+        self, entity_type: str, relation: str, token: Token, *, after: str = "", limit: int
+    ) -> Page[Relationship]:
+        last, revision = json.loads(after) if after else ["", "", ""], int(token)
+
+        def read(connection: sqlite3.Connection) -> Page[Relationship]:
+            rows = connection.execute(
+                "SELECT entity_id, subject_type, subject_id FROM relationships WHERE entity_type = ? AND relation = ?"
+                " AND (entity_id, subject_type, subject_id) > (?, ?, ?) AND since <= ? AND until > ?"
+                " ORDER BY entity_id, subject_type, subject_id LIMIT ?",
+                (entity_type, relation, *last, revision, revision, limit),
+            ).fetchall()
+            items = tuple(Relationship(Entity(entity_type, row[0]), relation, Entity(row[1], row[2])) for row in rows)
+            return Page(items, json.dumps(rows[-1]) if len(rows) == limit else "")
 
         return await self._database.read(read)
 

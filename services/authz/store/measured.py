@@ -5,7 +5,7 @@ from typing import ParamSpec, TypeVar
 
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
 from services.authz.metrics import Counts, Metrics
-from services.authz.store.ports import Authorizer, Context, Token
+from services.authz.store.ports import Authorizer, Context, Page, Token
 
 P = ParamSpec("P")
 V = TypeVar("V")
@@ -32,6 +32,16 @@ class MeasuredAuthorizer:
 
     async def read_relationships(self, query: RelationshipFilter, token: Token) -> Sequence[Relationship]:
         return await self._measured("read_relationships", self._engine.read_relationships, query, token)
+
+    async def list_attributes(self, entity_type: str, token: Token, *, after: str = "", limit: int) -> Page[Attribute]:
+        ask = self._engine.list_attributes
+        return await self._measured("list_attributes", ask, entity_type, token, after=after, limit=limit)
+
+    async def list_relationships(
+        self, entity_type: str, relation: str, token: Token, *, after: str = "", limit: int
+    ) -> Page[Relationship]:
+        ask = self._engine.list_relationships
+        return await self._measured("list_relationships", ask, entity_type, relation, token, after=after, limit=limit)
 
     async def write(self, attributes: Sequence[Attribute], relationships: Sequence[Relationship] = ()) -> Token:
         return await self._measured("write", self._engine.write, attributes, relationships)

@@ -22,7 +22,8 @@ denial in place of an error.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
 
@@ -35,6 +36,17 @@ Context: TypeAlias = Mapping[str, bool | str | tuple[str, ...]]
 
 WRITE_LIMIT: Final = 1_000
 """The most items that one `write` takes; Permify refuses more."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of what there is. `after`: where the next page begins; empty: that was all."""
+
+    items: tuple[T, ...]
+    after: str = ""
 
 
 class Authorizer(Protocol):
@@ -59,6 +71,19 @@ class Authorizer(Protocol):
 
     async def read_relationships(self, query: RelationshipFilter, token: Token) -> Sequence[Relationship]:
         """The relationships as of the token, in no order. The filter must name an entity or a subject."""
+        ...
+
+    async def list_attributes(self, entity_type: str, token: Token, *, after: str = "", limit: int) -> Page[Attribute]:
+        """The attributes of all entities of a type as of the token, a page of at most `limit` in an order of its own.
+
+        A walk may take a newer token for each page: what is there in all of them is listed at least once.
+        """
+        ...
+
+    async def list_relationships(
+        self, entity_type: str, relation: str, token: Token, *, after: str = "", limit: int
+    ) -> Page[Relationship]:
+        """The relationships of one relation, likewise."""
         ...
 
     async def write(self, attributes: Sequence[Attribute], relationships: Sequence[Relationship] = ()) -> Token:
