@@ -8,7 +8,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.support.stories"]
+pytest_plugins = ["tests.support.permify_plugin", "tests.support.stories"]
 
 # No deadlines: a slow machine is not a defect. CI draws the same examples each time, so that a red build is the
 # fault of the change it builds; everybody else explores.

@@ -25,8 +25,9 @@ from services.authz.domain.schema import (
     Traversal,
     parse_schema,
 )
-from services.authz.store.ports import WRITE_LIMIT, Context, Page, Token
+from services.authz.store.ports import Context, Page, Token
 from services.authz.store.rules import Rules
+from services.authz.store.vocabulary import Vocabulary, require_narrow
 from services.common.errors import Internal, InvalidArgument
 from services.common.sqlite import Database
 
@@ -80,6 +81,7 @@ class EmbeddedAuthorizer:
         self._database = database
         self._schema = Schema({}, {})
         self._rules = Rules(self._schema)
+        self._vocabulary = Vocabulary(self._schema)
         # Immutable, because a token means one state for ever: nothing here is ever invalidated.
         self._groups: OrderedDict[tuple[str, str, Token], _Group] = OrderedDict()
 
@@ -97,7 +99,7 @@ class EmbeddedAuthorizer:
             rules = Rules(parsed)
         except SchemaError as error:
             raise InvalidArgument("INVALID_SCHEMA", str(error)) from None
-        self._schema, self._rules = parsed, rules
+        self._schema, self._rules, self._vocabulary = parsed, rules, Vocabulary(parsed)
         return sha256(schema.encode()).hexdigest()
 
     async def check(self, entity: Entity, permission: str, subject: Entity, context: Context, token: Token) -> bool:
@@ -153,12 +155,7 @@ class EmbeddedAuthorizer:
         return await self._database.read(read)
 
     async def write(self, attributes: Sequence[Attribute], relationships: Sequence[Relationship] = ()) -> Token:
-        if len(attributes) + len(relationships) > WRITE_LIMIT:
-            raise InvalidArgument("WRITE_TOO_LARGE", f"One write takes at most {WRITE_LIMIT} items.")
-        for attribute in attributes:
-            self._check_attribute(attribute)
-        for relationship in relationships:
-            self._check_relationship(relationship)
+        self._vocabulary.check_write(attributes, relationships)
 
         def write(connection: sqlite3.Connection) -> Token:
             revision = _next_revision(connection)
@@ -258,30 +255,10 @@ class EmbeddedAuthorizer:
                 self._groups.popitem(last=False)
         return found.get(entity.id, _NOTHING)
 
-    def _check_attribute(self, attribute: Attribute) -> None:
-        definition = self._schema.entities.get(attribute.entity.type)
-        kind = definition.attributes.get(attribute.name) if definition else None
-        if kind is None or not _fits(attribute.value, kind):
-            name = f"{attribute.entity.type}${attribute.name}"
-            raise InvalidArgument("INVALID_FACT", f"{name} is not of a type that the schema knows.")
-
-    def _check_relationship(self, relationship: Relationship) -> None:
-        definition = self._schema.entities.get(relationship.entity.type)
-        kinds = definition.relations.get(relationship.relation, ()) if definition else ()
-        if all(kind.type != relationship.subject.type for kind in kinds):
-            name = f"{relationship.entity.type}#{relationship.relation}@{relationship.subject.type}"
-            raise InvalidArgument("INVALID_FACT", f"{name} is not of a type that the schema knows.")
-
-
-def _fits(value: Value, kind: str) -> bool:
-    if kind.endswith("[]"):
-        return isinstance(value, tuple) and all(_fits(item, kind[:-2]) for item in value)
-    wanted: dict[str, type] = {"boolean": bool, "integer": int, "double": float, "string": str}
-    return type(value) is wanted[kind]
-
 
 def _where(query: RelationshipFilter) -> tuple[str, tuple[str, ...]]:
-    """The filter as SQL. One without entity and subject would take whole relations, so it is refused."""
+    """The filter as SQL."""
+    require_narrow(query)
     conditions = ["entity_type = ?", "relation = ?"]
     values = [query.entity_type, query.relation]
     if query.entity_ids:
@@ -290,8 +267,6 @@ def _where(query: RelationshipFilter) -> tuple[str, tuple[str, ...]]:
     if query.subject is not None:
         conditions.append("subject_type = ? AND subject_id = ?")
         values.extend(query.subject)
-    if len(conditions) == 2:
-        raise InvalidArgument("FILTER_TOO_WIDE", "A filter of relationships names entities or a subject.")
     return " AND ".join(conditions), tuple(values)
 
 
