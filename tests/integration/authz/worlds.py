@@ -11,7 +11,7 @@ from beep.authz.v1 import facts_pb2 as pb
 from services.common.permissions import Permission as P
 from tests.support.oracle import Channel, Member, Oracle, Overwrite, PrivateChannel, Server, Thread
 
-_INTERESTING = (
+INTERESTING = (
     P.VIEW_CHANNEL,
     P.SEND_MESSAGES,
     P.READ_MESSAGE_HISTORY,
@@ -72,6 +72,8 @@ class World:
 
     def change(self) -> list[pb.FactChange]:
         """Change one thing of the server; returns its facts. `change_elsewhere` has what is about no server."""
+        if self.server.frozen and self._coin():
+            return self._freeze()
         changes = (
             (6, self._edit_role),
             (6, self._edit_overwrite),
@@ -80,7 +82,7 @@ class World:
             (2, self._swap_view_and_send),
             (1, self._create_or_remove_channel),
             (2, self._edit_thread),
-            (1, self._create_or_delete_role),
+            (2, self._create_or_delete_role),
             (1, self._hand_over),
             (1, self._freeze),
         )
@@ -92,7 +94,9 @@ class World:
 
     def change_elsewhere(self) -> pb.FactChange:
         """Suspend or release somebody, or change a private channel."""
-        return self._suspend() if self._coin() else self._edit_private()
+        if self.oracle.suspended and self._coin():
+            return self._suspend(self.random.choice(sorted(self.oracle.suspended)))
+        return self._suspend(self.random.choice(self.users)) if self._coin() else self._edit_private()
 
     def _edit_private(self) -> pb.FactChange:
         number = self.random.choice(list(self.oracle.private))
@@ -113,8 +117,7 @@ class World:
             )
         )
 
-    def _suspend(self) -> pb.FactChange:
-        user = self.random.choice(self.users)
+    def _suspend(self, user: int) -> pb.FactChange:
         suspended = user not in self.oracle.suspended and self.random.random() < 0.5
         (self.oracle.suspended.add if suspended else self.oracle.suspended.discard)(user)
         return pb.FactChange(set_suspended=pb.SetSuspended(user_id=user, suspended=suspended))
@@ -132,7 +135,7 @@ class World:
         return mask | (_UNKNOWN_BIT if self.random.random() < 0.05 else 0)
 
     def _some(self, share: float) -> int:
-        return sum(bit for bit in _INTERESTING if self.random.random() < share)
+        return sum(bit for bit in INTERESTING if self.random.random() < share)
 
     def _overwrite(self) -> Overwrite:
         # Allow and deny may hold the same bit, and bits that no channel can overwrite.

@@ -1,0 +1,81 @@
+"""The parts of an authz around an engine that lists what it was asked, on each of the engines."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.authz.answers import Answers
+from services.authz.audience import Audiences
+from services.authz.config import DEFAULTS
+from services.authz.decisions import Decisions
+from services.authz.domain.changes import Change
+from services.authz.epochs import Epochs
+from services.authz.lane import Lane
+from services.authz.pinning import Pinning
+from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.permify_calls import PermifyCalls
+from services.authz.store.ports import Authorizer
+from services.authz.waves import Waves
+from services.common.clock import SystemClock
+from tests.support.counted_engine import CountedEngine
+from tests.support.permify import PermifyServer
+
+ENGINES = ("embedded", "permify")
+
+
+@dataclass
+class Parts:
+    """An authz without its servicer."""
+
+    engine: CountedEngine
+    epochs: Epochs
+    answers: Answers
+    lane: Lane
+    decisions: Decisions
+    audiences: Audiences
+    version: int = 0
+
+    async def apply(self, *changes: Change) -> None:
+        """In one write, if that is possible."""
+        self.version += 1
+        await self.lane.apply(self.version, changes)
+
+
+@asynccontextmanager
+async def parts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Parts]:
+    """Of the engine that the fixture's parameter names, with no facts in it."""
+    async with _opened(request, tmp_path) as real:
+        await real.write_schema(DEFAULTS.schema.read_text())
+        engine = CountedEngine(real)
+        epochs, answers = Epochs(await engine.head()), Answers(10_000)
+        lane = Lane(engine, epochs)
+        pinning = Pinning(engine, epochs, answers)
+        waves = Waves(engine, pinning, answers)
+        lane.start()
+        try:
+            yield Parts(engine, epochs, answers, lane, Decisions(pinning, waves), Audiences(pinning, waves))
+        finally:
+            await lane.close()
+
+
+@asynccontextmanager
+async def _opened(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Authorizer]:
+    if request.param == "embedded":
+        embedded = await EmbeddedAuthorizer.open(directory / "authz.db")
+        try:
+            yield embedded
+        finally:
+            await embedded.close()
+        return
+    server: PermifyServer = request.getfixturevalue("permify")
+    calls = PermifyCalls(server.address, server.key, SystemClock())
+    try:
+        permify = PermifyAuthorizer(calls, server.new_tenant())
+        await permify.create_tenant()
+        yield permify
+    finally:
+        await calls.close()
