@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.authz.v1.facts_service_pb2_grpc import add_FactsServiceServicer_to_server
 from beep.servers.v1.audit_log_service_pb2_grpc import add_AuditLogServiceServicer_to_server
 from beep.servers.v1.bans_service_pb2_grpc import add_BansServiceServicer_to_server
 from beep.servers.v1.channels_service_pb2_grpc import add_ChannelsServiceServicer_to_server
@@ -37,6 +38,7 @@ from services.servers.service.bans import BansService
 from services.servers.service.changes import Changes
 from services.servers.service.channels import ChannelsService
 from services.servers.service.entrance import Entrance
+from services.servers.service.facts import FactsService
 from services.servers.service.invitations import InvitationsService
 from services.servers.service.invites import InvitesService
 from services.servers.service.members import MembersService
@@ -45,6 +47,7 @@ from services.servers.service.roles import RolesService
 from services.servers.service.servers import ServersService
 from services.servers.service.threads import ThreadsService
 from services.servers.store.sqlite import MIGRATIONS, SqliteServerStore
+from services.servers.store.sqlite_facts import SqliteFactStore
 
 if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
@@ -96,6 +99,7 @@ async def build(runtime: Runtime, settings: Settings = DEFAULTS) -> AsyncIterato
         bans = BansService(store, changes, access, directory, entrance, users)
         server.add(add_BansServiceServicer_to_server, bans)
         server.add(add_AuditLogServiceServicer_to_server, AuditLogService(store, access))
+        server.add(add_FactsServiceServicer_to_server, FactsService(SqliteFactStore(database), relay))
         server.set_serving(True)
         stack.callback(server.set_serving, False)
         yield

@@ -354,14 +354,15 @@ class _Writer:
 
 def _facts(server_id: int, version: int, before: ServerState | None, change: Change) -> bytes | None:
     """The request to authz, as the relay will send it; None when no decision depends on the change."""
-    changes = [_fact(server_id, fact) for fact in facts_of(before, change)]
+    changes = [fact_change(server_id, fact) for fact in facts_of(before, change)]
     if not changes:
         return None
     request = authz_service_pb2.ApplyFactsRequest(server_id=server_id, version=version, changes=changes)
     return request.SerializeToString()
 
 
-def _fact(server_id: int, fact: Fact) -> facts_pb2.FactChange:
+def fact_change(server_id: int, fact: Fact) -> facts_pb2.FactChange:
+    """The fact in the words of authz."""
     match fact:
         case facts.ServerFact(owner_id):
             return facts_pb2.FactChange(set_server=facts_pb2.SetServer(server_id=server_id, owner_id=owner_id))

@@ -27,6 +27,6 @@ What the relay promises
 
 from services.common.outbox.ports import Outbox, OutboxRecord, Pending
 from services.common.outbox.relay import Relay
-from services.common.outbox.sqlite import OUTBOX_DDL, SqliteOutbox, append
+from services.common.outbox.sqlite import OUTBOX_DDL, SqliteOutbox, append, newest_pending
 
-__all__ = ["OUTBOX_DDL", "Outbox", "OutboxRecord", "Pending", "Relay", "SqliteOutbox", "append"]
+__all__ = ["OUTBOX_DDL", "Outbox", "OutboxRecord", "Pending", "Relay", "SqliteOutbox", "append", "newest_pending"]

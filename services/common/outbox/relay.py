@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from services.common.bus import Bus
@@ -159,6 +159,20 @@ class Relay:
             waiters.remove(waiter)
             if not waiters:
                 self._waiters.pop(record_id, None)
+
+    async def unpublished(self, record_ids: Collection[int], *, deadline: float) -> set[int]:
+        """Wait until all of these records are published, or for `deadline` seconds; give those that are not."""
+
+        async def wait(record_id: int) -> int:
+            try:
+                await self.published(record_id, deadline=deadline)
+            except (DeadlineExceeded, Unavailable):
+                return record_id
+            except Internal:
+                pass  # a dead letter: nothing more will come of it, and its facts are applied
+            return 0
+
+        return set(await asyncio.gather(*map(wait, record_ids))) - {0}
 
     @property
     def queued(self) -> int:

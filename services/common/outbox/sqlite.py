@@ -36,6 +36,18 @@ def append(conn: sqlite3.Connection, record: OutboxRecord) -> None:
     conn.execute("INSERT INTO outbox (id, record) VALUES (?, ?)", (record.id, _encode_record(record)))
 
 
+def newest_pending(conn: sqlite3.Connection, shard: str) -> int:
+    """The newest record of the shard that is not known to be published, or 0. A look through the whole outbox.
+
+    (It may be one that only speaks of the shard: whoever waits for it waits longer than it must.)
+    """
+    found = conn.execute(
+        "SELECT id FROM outbox WHERE instr(record, ?) ORDER BY position DESC LIMIT 1", (shard.encode(),)
+    )
+    row = found.fetchone()
+    return row[0] if row else 0
+
+
 class SqliteOutbox:
     """The tables of `OUTBOX_DDL` in the database of a service."""
 

@@ -1,13 +1,15 @@
 """What authz must be told of a change: the difference of two states.
 
-It is computed and not written down by each rule, so no rule can forget a fact.
+It is computed and not written down by each rule, so no rule can forget a fact. What it must hold altogether
+(`root_facts`, `seat_fact`, `thread_fact`) is made of the same pieces.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from services.servers.domain.change import Change
-from services.servers.domain.state import Overwrite, ServerState
+from services.servers.domain.state import Channel, Member, Overwrite, ServerState, Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,52 @@ Fact: TypeAlias = (
 )
 
 
+class FactKind(Enum):
+    """What has a version of its own in authz."""
+
+    SERVER = "server"
+    ROLES = "roles"
+    CHANNEL = "channel"
+    SEAT = "seat"
+    THREAD = "thread"
+
+
+@dataclass(frozen=True, slots=True)
+class FactKey:
+    """Names a fact of a server, also one that is gone. `id`: of the channel, the thread or the user; else 0."""
+
+    kind: FactKind
+    server_id: int
+    id: int = 0
+
+
+def key_of(server_id: int, fact: Fact) -> FactKey:
+    match fact:
+        case ServerFact() | ServerGone():
+            return FactKey(FactKind.SERVER, server_id)
+        case RolesFact():
+            return FactKey(FactKind.ROLES, server_id)
+        case ChannelFact(channel_id) | ChannelGone(channel_id):
+            return FactKey(FactKind.CHANNEL, server_id, channel_id)
+        case SeatFact(user_id) | SeatGone(user_id):
+            return FactKey(FactKind.SEAT, server_id, user_id)
+        case ThreadFact(thread_id) | ThreadGone(thread_id):
+            return FactKey(FactKind.THREAD, server_id, thread_id)
+
+
+def gone(key: FactKey) -> Fact:
+    """What is to be said of something that is no more."""
+    match key.kind:
+        case FactKind.SERVER | FactKind.ROLES:
+            return ServerGone()
+        case FactKind.CHANNEL:
+            return ChannelGone(key.id)
+        case FactKind.SEAT:
+            return SeatGone(key.id)
+        case FactKind.THREAD:
+            return ThreadGone(key.id)
+
+
 def facts_of(before: ServerState | None, change: Change) -> tuple[Fact, ...]:
     """The facts that differ. `before` is None for a new server."""
     after = change.state
@@ -80,6 +128,23 @@ def facts_of(before: ServerState | None, change: Change) -> tuple[Fact, ...]:
         *_seats(change),
         *_threads(change),
     )
+
+
+def root_facts(state: ServerState) -> tuple[ServerFact, RolesFact]:
+    """Of the server itself."""
+    return ServerFact(state.owner_id), RolesFact(_table(state))
+
+
+def channel_fact(channel: Channel) -> ChannelFact:
+    return ChannelFact(channel.id, channel.overwrites)
+
+
+def seat_fact(member: Member) -> SeatFact:
+    return SeatFact(member.user_id, member.role_ids, member.is_muted)
+
+
+def thread_fact(thread: Thread) -> ThreadFact:
+    return ThreadFact(thread.id, thread.channel_id, thread.locked, thread.archived)
 
 
 def _server(before: ServerState | None, after: ServerState) -> tuple[Fact, ...]:
@@ -97,23 +162,17 @@ def _table(state: ServerState) -> tuple[tuple[int, int], ...]:
 
 
 def _channels(before: ServerState | None, after: ServerState) -> tuple[Fact, ...]:
-    old = {channel.id: channel.overwrites for channel in before.channels} if before else {}
-    new = {channel.id: channel.overwrites for channel in after.channels}
+    old = {channel.id: channel_fact(channel) for channel in before.channels} if before else {}
+    new = {channel.id: channel_fact(channel) for channel in after.channels}
     return (
-        *(
-            ChannelFact(channel_id, overwrites)
-            for channel_id, overwrites in new.items()
-            if old.get(channel_id) != overwrites
-        ),
+        *(fact for channel_id, fact in new.items() if old.get(channel_id) != fact),
         *(ChannelGone(channel_id) for channel_id in old if channel_id not in new),
     )
 
 
 def _seats(change: Change) -> tuple[Fact, ...]:
     return tuple(
-        SeatFact(member.after.user_id, member.after.role_ids, member.after.is_muted)
-        if member.after is not None
-        else SeatGone(member.user_id)
+        seat_fact(member.after) if member.after is not None else SeatGone(member.user_id)
         for member in change.members
         if member.changes_seat
     )
@@ -121,9 +180,7 @@ def _seats(change: Change) -> tuple[Fact, ...]:
 
 def _threads(change: Change) -> tuple[Fact, ...]:
     return tuple(
-        ThreadFact(each.after.id, each.after.channel_id, each.after.locked, each.after.archived)
-        if each.after is not None
-        else ThreadGone(each.thread_id)
+        thread_fact(each.after) if each.after is not None else ThreadGone(each.thread_id)
         for each in change.threads
         if each.changes_decisions
     )

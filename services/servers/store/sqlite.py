@@ -105,10 +105,10 @@ WHERE NOT EXISTS (SELECT 1 FROM ranked AS last WHERE last.server_id = :after)
 ORDER BY remote, fewer, server_id LIMIT :limit
 """
 
-_MEMBER: Final = "user_id, nick, role_ids, joined_at_ms, muted_until_ms"
+MEMBER_COLUMNS: Final = "user_id, nick, role_ids, joined_at_ms, muted_until_ms"
 
 _encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
-_decode_root: Final[Callable[[bytes], ServerState]] = msgspec.msgpack.Decoder(ServerState).decode
+decode_root: Final[Callable[[bytes], ServerState]] = msgspec.msgpack.Decoder(ServerState).decode
 _decode_invite: Final[Callable[[bytes], Invite]] = msgspec.msgpack.Decoder(Invite).decode
 _encode_ids: Final[Callable[[Iterable[int]], bytes]] = msgspec.json.Encoder().encode
 _decode_ids: Final[Callable[[str], tuple[int, ...]]] = msgspec.json.Decoder(tuple[int, ...]).decode
@@ -152,9 +152,9 @@ class SqliteServerStore:
         await self._db.write(lambda conn: threads.look_again(conn, thread_id, at_ms))
 
     async def members_page(self, server_id: int, *, after: int, limit: int) -> list[Member]:
-        sql = f"SELECT {_MEMBER} FROM members WHERE server_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
+        sql = f"SELECT {MEMBER_COLUMNS} FROM members WHERE server_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
         rows = await self._all(sql, server_id, after, limit)
-        return [_member(row) for row in rows]
+        return [member_of(row) for row in rows]
 
     async def servers_of(self, user_id: int, *, after: int, before: int, limit: int) -> list[ServerState]:
         order = "DESC" if before and not after else "ASC"
@@ -166,7 +166,7 @@ class SqliteServerStore:
             before or MAX_SNOWFLAKE,
             limit,
         )
-        return sorted((_decode_root(root) for (root,) in rows), key=lambda state: state.id)
+        return sorted((decode_root(root) for (root,) in rows), key=lambda state: state.id)
 
     async def count_servers_of(self, user_id: int) -> int:
         return await self._one("SELECT count(*) FROM members WHERE user_id = ?", user_id) or 0
@@ -174,7 +174,7 @@ class SqliteServerStore:
     async def public_servers(self, query: str, *, after: int, limit: int) -> list[ServerState]:
         values = {"query": query.casefold(), "after": after, "limit": limit}
         rows = await self._db.read(lambda conn: conn.execute(_RANKED, values).fetchall())
-        return [_decode_root(root) for (root,) in rows]
+        return [decode_root(root) for (root,) in rows]
 
     async def bans_page(self, server_id: int, *, before: int, after: int, limit: int) -> list[Ban]:
         return await self._db.read(
@@ -236,7 +236,7 @@ def _load(conn: sqlite3.Connection, server_id: int, wanted: Wanted) -> Loaded | 
     if row is None:
         return None
     return Loaded(
-        _decode_root(row[0]),
+        decode_root(row[0]),
         {member.user_id: member for member in _members(conn, server_id, wanted)},
         _invites(conn, server_id) if wanted.invites else (),
         row[1] or 0,
@@ -248,17 +248,17 @@ def _load(conn: sqlite3.Connection, server_id: int, wanted: Wanted) -> Loaded | 
 
 
 def _members(conn: sqlite3.Connection, server_id: int, wanted: Wanted) -> Iterable[Member]:
-    base = f"SELECT {_MEMBER} FROM members WHERE server_id = ?"
+    base = f"SELECT {MEMBER_COLUMNS} FROM members WHERE server_id = ?"
     if wanted.all_members:
         rows = conn.execute(base, (server_id,)).fetchall()
-        return map(_member, rows)
+        return map(member_of, rows)
     rows = conn.execute(
         f"{base} AND user_id IN (SELECT value FROM json_each(?))", (server_id, _encode_ids(wanted.member_ids).decode())
     ).fetchall()
     if wanted.holders_of:
         holds = f"{base} AND EXISTS (SELECT 1 FROM json_each(role_ids) WHERE value = ?)"
         rows += conn.execute(holds, (server_id, wanted.holders_of)).fetchall()
-    return map(_member, rows)
+    return map(member_of, rows)
 
 
 def _invites(conn: sqlite3.Connection, server_id: int) -> list[Invite]:
@@ -266,7 +266,7 @@ def _invites(conn: sqlite3.Connection, server_id: int) -> list[Invite]:
     return [_decode_invite(invite) for (invite,) in rows]
 
 
-def _member(row: tuple[int, str, str, int, int]) -> Member:
+def member_of(row: tuple[int, str, str, int, int]) -> Member:
     user_id, nick, role_ids, joined_at_ms, muted_until_ms = row
     return Member(
         user_id=user_id,

@@ -53,6 +53,8 @@ _OF_MEMBER: Final = (
     " (SELECT thread_id FROM thread_members WHERE server_id = :server AND user_id = :user) ORDER BY thread_id"
 )
 _ONE: Final = f"{_THREAD} WHERE server_id = ? AND thread_id = ?"
+_PAGE: Final = f"{_THREAD} WHERE server_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?"
+_BY_ID: Final = f"{_THREAD} WHERE thread_id IN (SELECT value FROM json_each(?))"
 _ARCHIVED: Final = (
     f"{_THREAD} WHERE channel_id = ? AND archived AND archive_changed_at_ms < ?"
     " ORDER BY archive_changed_at_ms DESC, thread_id DESC LIMIT ?"
@@ -147,6 +149,15 @@ def look_again(conn: sqlite3.Connection, thread_id: int, at_ms: int) -> None:
 
 def archived_page(conn: sqlite3.Connection, channel_id: int, before_ms: int, limit: int) -> list[Thread]:
     return [_thread(row) for row in conn.execute(_ARCHIVED, (channel_id, before_ms, limit))]
+
+
+def page(conn: sqlite3.Connection, server_id: int, after: int, limit: int) -> list[Thread]:
+    rows = conn.execute(_PAGE, (server_id, after, limit))
+    return [_thread(row) for row in rows]
+
+
+def by_id(conn: sqlite3.Connection, thread_ids: Collection[int]) -> list[Thread]:
+    return [_thread(row) for row in conn.execute(_BY_ID, (_encode_ids(list(thread_ids)).decode(),))]
 
 
 def members_page(conn: sqlite3.Connection, thread_id: int, after: int, limit: int) -> list[ThreadMember]:
