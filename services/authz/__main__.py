@@ -19,6 +19,7 @@ from services.authz.pinning import Pinning
 from services.authz.service import AuthzService
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.measured import MeasuredAuthorizer
+from services.authz.store.permify import PermifyAuthorizer
 from services.authz.waves import Waves
 from services.common.runtime import Runtime
 
@@ -35,7 +36,7 @@ async def build(
     async with AsyncExitStack() as stack:
         counts, metrics, now = Counts(), Metrics(meters), runtime.clock.monotonic
         stack.callback(metrics.close)
-        engine = await EmbeddedAuthorizer.open(runtime.data / DATABASE)
+        engine = await _open_engine(runtime, settings)
         stack.push_async_callback(engine.close)
         authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
         await authorizer.write_schema(settings.schema.read_text())
@@ -59,3 +60,10 @@ async def build(
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield
+
+
+async def _open_engine(runtime: Runtime, settings: Settings) -> EmbeddedAuthorizer | PermifyAuthorizer:
+    if settings.permify is None:
+        return await EmbeddedAuthorizer.open(runtime.data / DATABASE)
+    permify = settings.permify
+    return await PermifyAuthorizer.open(permify.address, permify.tenant, permify.key, runtime.clock)

@@ -1,10 +1,56 @@
-"""Settings of authz: none comes from the environment."""
+"""Settings of authz, from the environment."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+from urllib.parse import urlsplit
 
 DATABASE: Final = "authz.db"
+
+EMBEDDED: Final = "embedded"
+AUTHORIZER: Final = "BEEP_AUTHORIZER"
+KEY: Final = "BEEP_PERMIFY_KEY"
+KEY_FILE: Final = "BEEP_PERMIFY_KEY_FILE"
+
+_TENANT: Final = re.compile(r"[A-Za-z0-9_\-@.:+]{1,64}")
+_KEY: Final = re.compile(r"[!-~]{1,512}")
+"""What may stand in the header of a call: ASCII without blanks."""
+_KEY_FILE_BYTES: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class PermifySettings:
+    """Which Permify decides.
+
+    Attributes:
+        address: `host:port` of its gRPC API.
+        tenant: one per installation of Beep.
+        key: one of its preshared keys.
+    """
+
+    address: str
+    tenant: str = "beep"
+    key: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environment(cls, url: str, environment: Mapping[str, str]) -> Self:
+        """Raises ValueError for a value that means nothing, OSError for a file that cannot be read."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.username is not None or parts.password is not None:
+            # Not repeated: who puts something before an @ means a secret.
+            raise ValueError(f"{AUTHORIZER} holds no key; that is {KEY} or {KEY_FILE}")
+        if parts.scheme != "permify" or not host or not port or parts.query or parts.fragment:
+            raise ValueError(f"{AUTHORIZER} is {EMBEDDED} or permify://HOST:PORT[/TENANT], not {url[:200]!r}")
+        tenant = parts.path.removeprefix("/") or "beep"
+        if not _TENANT.fullmatch(tenant):
+            raise ValueError(f"the tenant in {AUTHORIZER} is 1 to 64 letters, digits and _-@.:+, not {tenant[:80]!r}")
+        return cls(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", tenant, _key(environment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +60,33 @@ class Settings:
     Attributes:
         schema: the permission schema, read at start.
         answers_kept: remembered answers, about half a kilobyte each.
+        permify: the permission engine; None: the embedded one.
     """
 
     schema: Path = Path(__file__).parent / "schema" / "beep.perm"
     answers_kept: int = 65_536
+    permify: PermifySettings | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises ValueError for a value that means nothing, OSError for a file that cannot be read."""
+        chosen = environment.get(AUTHORIZER) or EMBEDDED
+        return cls(permify=None if chosen == EMBEDDED else PermifySettings.from_environment(chosen, environment))
 
 
 DEFAULTS: Final = Settings()
+
+
+def _key(environment: Mapping[str, str]) -> str:
+    """The preshared key. Permify's port is open on every address of its machine, so there is always one."""
+    key, file = environment.get(KEY, ""), environment.get(KEY_FILE, "")
+    if key and file:
+        raise ValueError(f"{KEY} and {KEY_FILE} are both set; one of them is enough")
+    if file:
+        with Path(file).open("rb") as opened:
+            key = opened.read(_KEY_FILE_BYTES).decode("ascii", "replace").strip()
+    if not key:
+        raise ValueError(f"{AUTHORIZER} names a Permify, and {KEY} (or {KEY_FILE}) must hold one of its preshared keys")
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{KEY_FILE if file else KEY} is no preshared key: up to 512 characters, no blanks")
+    return key

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from services.authz.config import Settings as AuthzSettings
 from services.cli.errors import UserError
 from services.gateway.config import Settings as GatewaySettings
 from services.messages.config import Settings as MessagesSettings
@@ -15,8 +16,9 @@ from services.webhooks.config import Settings as WebhooksSettings
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """One per service; authz has none."""
+    """One per service."""
 
+    authz: AuthzSettings
     users: UsersSettings
     servers: ServersSettings
     messages: MessagesSettings
@@ -29,6 +31,7 @@ class ServiceSettings:
         """Raises UserError that names the setting which means nothing."""
         try:
             return cls(
+                AuthzSettings.from_environment(environment),
                 UsersSettings.from_environment(environment, public_url=url),
                 ServersSettings.from_environment(environment),
                 MessagesSettings.from_environment(environment, public_url=url),

@@ -112,7 +112,7 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
             tokens = InternalTokens(load_or_create_key(settings.data / INTERNAL_KEY), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
-        await host.start("authz", authz.build)
+        await host.start("authz", partial(authz.build, settings=chosen.authz))
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
         await host.start("messages", partial(messages.build, settings=chosen.messages))

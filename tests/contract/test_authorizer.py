@@ -9,7 +9,6 @@ import pytest
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
-from services.authz.store.permify_calls import PermifyCalls
 from services.authz.store.ports import WRITE_LIMIT, Authorizer, Context
 from services.common.clock import SystemClock
 from services.common.errors import Internal, InvalidArgument
@@ -64,14 +63,12 @@ def _permify(server: PermifyServer) -> Opener:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Authorizer]:
-        calls = PermifyCalls(server.address, server.key, SystemClock())
+        authorizer = await PermifyAuthorizer.open(server.address, tenant, server.key, SystemClock())
         try:
-            authorizer = PermifyAuthorizer(calls, tenant)
-            await authorizer.create_tenant()
             await authorizer.write_schema(SCHEMA)
             yield authorizer
         finally:
-            await calls.close()
+            await authorizer.close()
 
     return opened
 

@@ -46,6 +46,8 @@ def _demand(missing: str) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return  # a worker of a run in several processes
     skipped = [report for report in reporter.stats.get("skipped", ()) if NOT_TESTED in str(report.longrepr)]
     if skipped:
         reporter.write_line(f"{NOT_TESTED} ({permify_server.found()}): {len(skipped)} tests skipped", yellow=True)

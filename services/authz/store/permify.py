@@ -16,15 +16,18 @@ from permify.base.v1 import permify_pb2 as pb
 from permify.base.v1.permify_pb2_grpc import DataStub, PermissionStub, TenancyStub
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
 from services.authz.domain.schema import Schema, SchemaError, parse_schema
-from services.authz.store.permify_calls import WRITE_SECONDS, PermifyCalls, PermifyRefuses
+from services.authz.store.permify_calls import WRITE_SECONDS, PermifyCalls, PermifyRefuses, PermifyRefusesKey
 from services.authz.store.permify_schema import PermifySchema
 from services.authz.store.ports import Context, Page, Token
 from services.authz.store.rules import Rules
 from services.authz.store.vocabulary import Vocabulary, require_narrow
-from services.common.errors import Internal, InvalidArgument
+from services.common.clock import Clock
+from services.common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable
 
 Rows = TypeVar("Rows")
 
+PATIENCE_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.25
 DEPTH: Final = 20
 IDS_PER_CALL: Final = 500
 ROWS_PER_PAGE: Final = 4_000
@@ -39,7 +42,6 @@ class PermifyAuthorizer:
     """The adapter of `Authorizer` for a Permify on PostgreSQL. (Its memory engine ignores snap tokens.)"""
 
     def __init__(self, calls: PermifyCalls, tenant: str) -> None:
-        """Nothing can be asked before `write_schema`. `calls` is closed by who made it."""
         self._calls = calls
         self._tenant = tenant
         self._checks = PermissionStub(calls.channel)
@@ -49,13 +51,32 @@ class PermifyAuthorizer:
         self._version = ""
         self._vocabulary = Vocabulary(Schema({}, {}))
 
-    async def create_tenant(self) -> None:
-        """Make the tenant if there is none. (Facts need none, but only a tenant's replaced facts are ever purged.)"""
+    @classmethod
+    async def open(
+        cls, address: str, tenant: str, key: str, clock: Clock, patience: float = PATIENCE_SECONDS
+    ) -> "PermifyAuthorizer":
+        """Connect. Nothing can be asked before `write_schema`.
+
+        Raises:
+            Unavailable: it did not answer for `patience` seconds: it may be started at the same time as Beep.
+            Internal: what answers is no Permify, or refuses the key.
+        """
+        calls = PermifyCalls(address, key, clock)
         try:
-            await self._calls(self._tenancy.Create, pb.TenantCreateRequest(id=self._tenant, name=self._tenant))
-        except PermifyRefuses as refusal:
-            if refusal.details != "ERROR_CODE_UNIQUE_CONSTRAINT":
-                raise
+            authorizer = cls(calls, tenant)
+            await authorizer._create_tenant(address, clock, patience)
+        except BaseException:
+            await calls.close()
+            raise
+        return authorizer
+
+    async def close(self) -> None:
+        await self._calls.close()
+
+    @property
+    def calls(self) -> PermifyCalls:
+        """The connection, which counts its calls."""
+        return self._calls
 
     async def write_schema(self, schema: str) -> str:
         try:
@@ -195,6 +216,30 @@ class PermifyAuthorizer:
         )
         await self._calls(self._checks.Check, request)
         return "answers a check"
+
+    async def _create_tenant(self, address: str, clock: Clock, patience: float) -> None:
+        """Make the tenant if there is none. (Facts need none, but only a tenant's replaced facts are ever purged.)"""
+        request = pb.TenantCreateRequest(id=self._tenant, name=self._tenant)
+        until = clock.monotonic() + patience
+        while True:
+            try:
+                await self._calls(self._tenancy.Create, request)
+            except (Unavailable, DeadlineExceeded):
+                if clock.monotonic() >= until:
+                    raise Unavailable(
+                        "PERMIFY_UNAVAILABLE",
+                        f"Permify does not answer at {address}. Start it and its database, or correct BEEP_AUTHORIZER",
+                    ) from None
+                await clock.sleep(PAUSE_SECONDS)
+            except PermifyRefusesKey:
+                message = f"Permify at {address} refuses the key of BEEP_PERMIFY_KEY; it takes its preshared keys"
+                raise Internal("PERMIFY_KEY_REFUSED", message) from None
+            except PermifyRefuses as refusal:
+                if refusal.details == "ERROR_CODE_UNIQUE_CONSTRAINT":
+                    return
+                raise Internal("PERMIFY_REFUSED", f"What answers at {address} is no Permify 1.7") from None
+            else:
+                return
 
     async def _read_attributes(self, entities: pb.EntityFilter, token: Token) -> list[pb.Attribute]:
         request = pb.AttributeReadRequest(
