@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.authz.v1.facts_service_pb2_grpc import add_FactsServiceServicer_to_server
 from beep.users.v1.accounts_service_pb2_grpc import add_AccountsServiceServicer_to_server
 from beep.users.v1.bots_service_pb2_grpc import add_BotsServiceServicer_to_server
 from beep.users.v1.private_channels_service_pb2_grpc import add_PrivateChannelsServiceServicer_to_server
@@ -53,6 +54,7 @@ from services.users.service.acquaintances import Acquaintances
 from services.users.service.bots import BotsService
 from services.users.service.deletion import Deletions
 from services.users.service.deletion_steps import DeletionSteps
+from services.users.service.facts import FactsService
 from services.users.service.groups import Groups
 from services.users.service.pairs import Pairs
 from services.users.service.private_channels import PrivateChannelsService
@@ -65,6 +67,7 @@ from services.users.service.users import UsersService
 from services.users.store import sqlite
 from services.users.store.sqlite import SqliteUserStore
 from services.users.store.sqlite_deletions import SqliteDeletionStore
+from services.users.store.sqlite_facts import SqliteFactStore
 from services.users.store.sqlite_groups import SqliteGroupStore
 from services.users.store.sqlite_pairs import SqlitePairStore
 
@@ -126,6 +129,7 @@ async def build(runtime: Runtime, settings: Settings) -> AsyncIterator[Built]:
         server.add(add_RelationshipsServiceServicer_to_server, relationships)
         private_channels = PrivateChannelsService(pair_store, group_store, store, pairs, groups, ids)
         server.add(add_PrivateChannelsServiceServicer_to_server, private_channels)
+        server.add(add_FactsServiceServicer_to_server, FactsService(SqliteFactStore(db), relay))
         steps = DeletionSteps(
             store=store,
             identity=identity,

@@ -33,6 +33,7 @@ from services.users import render
 from services.users.domain.private_channel import Group
 from services.users.domain.relationship import Pair, RelationshipType
 from services.users.domain.user import User, UserKind
+from services.users.store.social_ports import group_shard
 from services.wire.encoding import encode, optional_id
 from services.wire.private_channel import channel_recipient, private_channel_object
 from services.wire.relationship import TYPE_NUMBERS, RelationshipRemove, relationship_object
@@ -71,7 +72,7 @@ def pair_changed(
     )
     facts = None
     if after.channel_id and (not before.channel_id or before.is_silenced != after.is_silenced):
-        facts = _facts(after.version, _participants(after.channel_id, after.user_ids, silenced=after.is_silenced))
+        facts = _facts(after.version, fact_of(after))
     if not envelopes and facts is None:
         return None
     # All changes of the two are in one order, and so are the facts of their channel.
@@ -123,7 +124,7 @@ def profile_in_group(group: Group, user_id: int, users: Users, next_id: Callable
     envelopes = tuple(
         _to_person(_updated(other_id, shown), next_id) for other_id in group.participant_ids if other_id != user_id
     )
-    return OutboxRecord(next_id(), f"channel:{group.id}", envelopes) if envelopes else None
+    return OutboxRecord(next_id(), group_shard(group.id), envelopes) if envelopes else None
 
 
 def group_changed(
@@ -137,16 +138,14 @@ def group_changed(
         last_message_id: of the newest message, for whoever is new there; 0: there is none.
     """
     envelopes = [_to_person(told, next_id) for told in _told_of_group(before, after, users, last_message_id)]
-    if after.participant_ids:
-        facts = _facts(after.version, _participants(after.id, after.participant_ids, silenced=False))
-    else:
-        facts = _facts(after.version, FactChange(remove_private_channel=RemovePrivateChannel(channel_id=after.id)))
+    facts = _facts(after.version, fact_of(after) if after.participant_ids else gone(after.id))
+    if not after.participant_ids:
         deleted = msgspec.json.encode({"channel_ids": [str(after.id)]})
         envelopes.append(Envelope(next_id(), service_shard(MESSAGES), CHANNELS_DELETED, deleted, Audience.NONE))
     if before and before.icon and (before.icon != after.icon or not after.participant_ids):
         unused = msgspec.json.encode({"keys": [f"channel-icons/{after.id}/{before.icon}"]})
         envelopes.append(Envelope(next_id(), service_shard(EDGE), BLOBS_DELETED, unused, Audience.NONE))
-    return OutboxRecord(next_id(), f"channel:{after.id}", tuple(envelopes), facts)
+    return OutboxRecord(next_id(), group_shard(after.id), tuple(envelopes), facts)
 
 
 def _told_of_group(before: Group | None, after: Group, users: Users, last_message_id: int) -> Iterator[_Told]:
@@ -192,10 +191,20 @@ def _to_person(told: _Told, next_id: Callable[[], int]) -> Envelope:
     )
 
 
-def _participants(channel_id: int, user_ids: tuple[int, ...], *, silenced: bool) -> FactChange:
-    return FactChange(
-        set_private_channel=SetPrivateChannel(channel_id=channel_id, participant_ids=user_ids, silenced=silenced)
-    )
+def fact_of(channel: Pair | Group) -> FactChange:
+    """What authz must hold of a direct message or of a group that somebody takes part in."""
+    if isinstance(channel, Pair):
+        fact = SetPrivateChannel(
+            channel_id=channel.channel_id, participant_ids=channel.user_ids, silenced=channel.is_silenced
+        )
+    else:
+        fact = SetPrivateChannel(channel_id=channel.id, participant_ids=channel.participant_ids)
+    return FactChange(set_private_channel=fact)
+
+
+def gone(channel_id: int) -> FactChange:
+    """What authz must hold of a private channel that is no more."""
+    return FactChange(remove_private_channel=RemovePrivateChannel(channel_id=channel_id))
 
 
 def _facts(version: int, change: FactChange) -> bytes:

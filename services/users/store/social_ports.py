@@ -16,6 +16,11 @@ from services.users.domain.private_channel import Group
 from services.users.domain.relationship import Counts, Pair
 
 
+def group_shard(group_id: int) -> str:
+    """The shard of the outbox that all records of a group are in."""
+    return f"channel:{group_id}"
+
+
 class Conflict(Exception):
     """What was decided on is no longer so: read and decide anew."""
 

@@ -1,7 +1,7 @@
 """The embedded store of groups, in `users.db`."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.common.outbox import OutboxRecord, append
@@ -78,8 +78,13 @@ class SqliteGroupStore:
         await self._db.write(change, on_commit=self._committed)
 
     async def _one(self, condition: str, values: tuple[int | str, ...]) -> LoadedGroup | None:
-        row = await self._db.read(lambda conn: conn.execute(f"{_SELECT} WHERE {condition}", values).fetchone())
-        return None if row is None else _loaded(row)
+        found = await self._db.read(lambda conn: select(conn, condition, values))
+        return found[0] if found else None
+
+
+def select(conn: sqlite3.Connection, condition: str, values: Sequence[object]) -> list[LoadedGroup]:
+    """Those that meet a condition in SQL (`g` is the group), which may end in an order and a limit."""
+    return [_loaded(row) for row in conn.execute(f"{_SELECT} WHERE {condition}", values)]
 
 
 def _insert(conn: sqlite3.Connection, group: Group, record_id: int, idempotency_key: str) -> None:

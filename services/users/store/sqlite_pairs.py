@@ -1,7 +1,7 @@
 """The embedded store of pairs, in `users.db`."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.common.outbox import OutboxRecord, append
@@ -89,9 +89,14 @@ class SqlitePairStore:
             self._committed(record)
 
     async def _one(self, condition: str, values: tuple[int, ...]) -> LoadedPair | None:
-        query = f"SELECT {_PAIR}, {_PENDING} FROM pairs WHERE {condition}"
-        row = await self._db.read(lambda conn: conn.execute(query, values).fetchone())
-        return None if row is None else LoadedPair(_pair(row[:-1]), row[-1])
+        found = await self._db.read(lambda conn: select(conn, condition, values))
+        return found[0] if found else None
+
+
+def select(conn: sqlite3.Connection, condition: str, values: Sequence[object]) -> list[LoadedPair]:
+    """Those that meet a condition in SQL, which may end in an order and a limit."""
+    rows = conn.execute(f"SELECT {_PAIR}, {_PENDING} FROM pairs WHERE {condition}", values)
+    return [LoadedPair(_pair(row[:-1]), row[-1]) for row in rows]
 
 
 def _write(conn: sqlite3.Connection, after: Pair, record: OutboxRecord | None) -> None:
