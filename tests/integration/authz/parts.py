@@ -17,7 +17,6 @@ from services.authz.lane import Lane
 from services.authz.pinning import Pinning
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
-from services.authz.store.permify_calls import PermifyCalls
 from services.authz.store.ports import Authorizer
 from services.authz.waves import Waves
 from services.common.clock import SystemClock
@@ -64,18 +63,13 @@ async def parts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @asynccontextmanager
 async def _opened(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Authorizer]:
+    engine: EmbeddedAuthorizer | PermifyAuthorizer
     if request.param == "embedded":
-        embedded = await EmbeddedAuthorizer.open(directory / "authz.db")
-        try:
-            yield embedded
-        finally:
-            await embedded.close()
-        return
-    server: PermifyServer = request.getfixturevalue("permify")
-    calls = PermifyCalls(server.address, server.key, SystemClock())
+        engine = await EmbeddedAuthorizer.open(directory / "authz.db")
+    else:
+        server: PermifyServer = request.getfixturevalue("permify")
+        engine = await PermifyAuthorizer.open(server.address, server.new_tenant(), server.key, SystemClock())
     try:
-        permify = PermifyAuthorizer(calls, server.new_tenant())
-        await permify.create_tenant()
-        yield permify
+        yield engine
     finally:
-        await calls.close()
+        await engine.close()
