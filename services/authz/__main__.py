@@ -3,25 +3,33 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from math import inf
 from secrets import token_hex
 
 from opentelemetry.metrics import MeterProvider
 
 from beep.authz.v1.authz_service_pb2_grpc import add_AuthzServiceServicer_to_server
+from beep.authz.v1.lane_service_pb2_grpc import add_LaneServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
-from services.authz.config import DATABASE, DEFAULTS, Settings
+from services.authz.config import DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
 from services.authz.decisions import Decisions
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
+from services.authz.lane_service import LaneService
+from services.authz.leader import Leader
+from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
 from services.authz.pinning import Pinning
 from services.authz.service import AuthzService
 from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.lease import SqliteLeases
 from services.authz.store.measured import MeasuredAuthorizer
+from services.authz.store.one_process import one_process
 from services.authz.store.permify import PermifyAuthorizer
+from services.authz.succession import Succession
 from services.authz.waves import Waves
-from services.common.runtime import Runtime
+from services.common.runtime import Runtime, running
 
 
 @asynccontextmanager
@@ -36,19 +44,30 @@ async def build(
     async with AsyncExitStack() as stack:
         counts, metrics, now = Counts(), Metrics(meters), runtime.clock.monotonic
         stack.callback(metrics.close)
+        if not settings.shared:
+            stack.enter_context(one_process(runtime.data / PROCESS_LOCK))
         engine = await _open_engine(runtime, settings)
         stack.push_async_callback(engine.close)
         authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
         await authorizer.write_schema(settings.schema.read_text())
-        epochs = Epochs(await authorizer.head())
+        epochs = Epochs("")
         lane = Lane(authorizer, epochs)
-        lane.start()
-        stack.push_async_callback(lane.close)
+        mandate = Mandate(now)
         answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
         waves = Waves(authorizer, pinning, answers)
+        leader = Leader(runtime.tokens)
+        stack.push_async_callback(leader.close)
         service = AuthzService(
-            Decisions(pinning, waves), Audiences(pinning, waves), lane, partial(token_hex, 8), counts, metrics, now
+            Decisions(pinning, waves),
+            Audiences(pinning, waves),
+            lane,
+            partial(token_hex, 8),
+            counts,
+            metrics,
+            now,
+            mandate,
+            leader,
         )
         metrics.observe(counts)
         metrics.gauge("beep.authz.answers", "Answers that are remembered.", answers.__len__)
@@ -57,6 +76,28 @@ async def build(
         metrics.counter("beep.authz.lane.changes", "Changes of facts that were taken up.", lambda: lane.taken)
         metrics.counter("beep.authz.lane.groups", "Groups that they were written in.", lambda: lane.groups)
         runtime.server.add(add_AuthzServiceServicer_to_server, service)
+        if settings.shared:
+            leases = await SqliteLeases.open(runtime.data / LANE_DATABASE)
+            stack.push_async_callback(leases.close)
+            succession = Succession(
+                leases,
+                authorizer,
+                lane,
+                epochs,
+                mandate,
+                runtime.clock,
+                leader,
+                name=token_hex(8),
+                address=settings.address,
+            )
+            runtime.server.add(add_LaneServiceServicer_to_server, LaneService(succession, service.apply))
+            await stack.enter_async_context(running(succession.run()))
+            await succession.begun()
+        else:
+            epochs.reset(await authorizer.head())
+            lane.start()
+            stack.push_async_callback(lane.close)
+            mandate.extend(inf)
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield

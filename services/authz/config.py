@@ -8,6 +8,8 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 DATABASE: Final = "authz.db"
+PROCESS_LOCK: Final = "authz.lock"
+LANE_DATABASE: Final = "lane.db"
 
 EMBEDDED: Final = "embedded"
 AUTHORIZER: Final = "BEEP_AUTHORIZER"
@@ -61,17 +63,23 @@ class Settings:
         schema: the permission schema, read at start.
         answers_kept: remembered answers, about half a kilobyte each.
         permify: the permission engine; None: the embedded one.
+        address: where other authz processes reach this one, `host:port`; empty: nowhere.
+        shared: other processes may decide by the same engine: one of them leads (docs/adr/0018-lane-lease.md).
     """
 
     schema: Path = Path(__file__).parent / "schema" / "beep.perm"
     answers_kept: int = 65_536
     permify: PermifySettings | None = None
+    address: str = ""
+    shared: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises ValueError for a value that means nothing, OSError for a file that cannot be read."""
         chosen = environment.get(AUTHORIZER) or EMBEDDED
-        return cls(permify=None if chosen == EMBEDDED else PermifySettings.from_environment(chosen, environment))
+        if chosen == EMBEDDED:
+            return cls()
+        return cls(permify=PermifySettings.from_environment(chosen, environment), shared=True)
 
 
 DEFAULTS: Final = Settings()

@@ -29,6 +29,11 @@ class Epochs:
         self._tokens: dict[Epoch, Token] = {}
         self.head = head
 
+    def reset(self, head: Token) -> None:
+        """Forget all: this token sees all facts there are."""
+        self._tokens.clear()
+        self._floor = self.head = head
+
     def __len__(self) -> int:
         return len(self._tokens)
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from services.authz.domain.changes import Change
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
@@ -37,13 +37,44 @@ class _Request:
     applied: asyncio.Future[Token]
 
 
+class Leadership(Protocol):
+    """What the lane asks of the right to write, when there are several processes that decide."""
+
+    async def may_write(self) -> None:
+        """Return when a write can begin that is over before anybody else may write; raise Unavailable if none can."""
+        ...
+
+    def wrote(self, epochs: Iterable[Epoch], token: Token) -> None:
+        """The epochs have been bumped here."""
+        ...
+
+    async def known_to_all(self) -> None:
+        """Return when nobody decides without what was written before the call."""
+        ...
+
+
+class Alone:
+    """The leadership of a process that shares its engine with no other one."""
+
+    async def may_write(self) -> None:
+        return
+
+    def wrote(self, epochs: Iterable[Epoch], token: Token) -> None:
+        return
+
+    async def known_to_all(self) -> None:
+        return
+
+
 class Lane:
-    """Applies changes of facts in the order in which they come. There is one per permission engine."""
+    """Applies changes of facts in the order in which they come, while this process leads. One per permission engine."""
 
     def __init__(self, authorizer: Authorizer, epochs: Epochs) -> None:
         self._authorizer = authorizer
         self._epochs = epochs
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(QUEUE_LIMIT)
+        self._leadership: Leadership | None = None
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.taken = 0
         """Requests that were taken up since the start."""
@@ -54,14 +85,21 @@ class Lane:
         """Requests that nobody has taken up yet."""
         return self._requests.qsize()
 
-    def start(self) -> None:
-        """Begin to apply. `close` ends it."""
-        self._task = asyncio.create_task(self._run(), name="authz lane")
+    @property
+    def leads(self) -> bool:
+        return self._leadership is not None
+
+    def start(self, leadership: Leadership | None = None) -> None:
+        """Begin to apply; None: there is no other process. `close` ends it, and it can be started again."""
+        self._leadership = leadership or Alone()
+        self._task = asyncio.create_task(self._run(self._leadership), name="authz lane")
 
     async def close(self) -> None:
-        """Stop. Whoever waits gets Unavailable."""
+        """Stop. Whoever waits gets Unavailable; what is being written is written: nothing is in flight afterwards."""
+        self._leadership = None
         if self._task is not None:
-            self._task.cancel()
+            async with self._writing:
+                self._task.cancel()
             await asyncio.wait([self._task])
 
     async def apply(self, version: int, changes: Iterable[Change]) -> Token:
@@ -77,7 +115,7 @@ class Lane:
         Raises:
             BeepError: not applied, or not known to be: repeat it.
         """
-        if self._task is None or self._task.done():
+        if self._leadership is None or self._task is None or self._task.done():
             raise Unavailable("FACTS_CLOSED", "No facts can be changed now.")
         projections = tuple(project(change) for change in changes)
         request = _Request(version, projections, asyncio.get_running_loop().create_future())
@@ -87,7 +125,7 @@ class Lane:
             raise Unavailable("FACTS_OVERLOADED", "Too many changes wait to be applied; try again.") from None
         return await request.applied
 
-    async def _run(self) -> None:
+    async def _run(self, leadership: Leadership) -> None:
         group: list[_Request] = []
         try:
             while True:
@@ -96,7 +134,8 @@ class Lane:
                     group.append(self._requests.get_nowait())
                 self.taken += len(group)
                 self.groups += 1
-                await self._apply(group)
+                async with self._writing:
+                    await self._apply(group, leadership)
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -107,24 +146,25 @@ class Lane:
                 group.append(self._requests.get_nowait())
             _settle(group, Unavailable("FACTS_CLOSED", "No facts can be changed now."))
 
-    async def _apply(self, group: Sequence[_Request]) -> None:
+    async def _apply(self, group: Sequence[_Request], leadership: Leadership) -> None:
         try:
-            await self._write(group)
+            await self._write(group, leadership)
+            await leadership.known_to_all()
         except BeepError as error:
             _settle(group, error)
         else:
             _settle(group, self._epochs.head)
 
-    async def _write(self, group: Sequence[_Request]) -> None:
+    async def _write(self, group: Sequence[_Request], leadership: Leadership) -> None:
         writing = _Writing(await self._current(group))
         for request in group:
             for projection in request.projections:
                 if writing.size > WRITE_LIMIT - _LARGEST_CHANGE:
-                    await self._flush(writing)
+                    await self._flush(writing, leadership)
                 if writing.add(request.version, projection) and projection.removed is not None:
                     # What is deleted goes after what is written; so nothing later may share this write.
-                    await self._flush(writing, projection.removed)
-        await self._flush(writing)
+                    await self._flush(writing, leadership, projection.removed)
+        await self._flush(writing, leadership)
 
     async def _current(self, group: Sequence[_Request]) -> dict[tuple[Entity, str], Value]:
         """What is stored now of all that the group may change. Nobody else writes, so it stays true."""
@@ -137,14 +177,24 @@ class Lane:
         found = await self._authorizer.read_attributes(list(entities), self._epochs.head)
         return {(entity, name): value for entity, values in found.items() for name, value in values.items()}
 
-    async def _flush(self, writing: "_Writing", removed: RelationshipFilter | None = None) -> None:
+    async def _flush(
+        self, writing: "_Writing", leadership: Leadership, removed: RelationshipFilter | None = None
+    ) -> None:
         attributes, relationships, epochs = writing.take()
         if not epochs:
             return
+        await self._may_write(leadership)
         token = await self._authorizer.write(attributes, relationships)
         if removed is not None:
+            await self._may_write(leadership)
             token = await self._authorizer.delete(removed)
         self._epochs.bump(epochs, token)
+        leadership.wrote(epochs, token)
+
+    async def _may_write(self, leadership: Leadership) -> None:
+        await leadership.may_write()
+        if self._leadership is not leadership:
+            raise Unavailable("FACTS_CLOSED", "No facts can be changed now.")
 
 
 class _Writing:

@@ -27,6 +27,8 @@ from services.authz.domain.changes import (
 )
 from services.authz.domain.rights import KNOWN
 from services.authz.lane import Lane
+from services.authz.leader import Leader
+from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
 from services.common.auth import require_service
 from services.common.errors import FieldViolation, InvalidArgument
@@ -52,8 +54,16 @@ class AuthzService(AuthzServiceServicer):
         counts: Counts,
         metrics: Metrics,
         now: Callable[[], float],
+        mandate: Mandate,
+        leader: Leader,
     ) -> None:
-        """`now` is a clock that never goes back, in seconds."""
+        """Make it.
+
+        Args:
+            now: a clock that never goes back, in seconds.
+            mandate: no decision is told that was not made, from its beginning to its end, under one of it.
+            leader: facts are given to whoever leads the lane, if that is another process.
+        """
         self._decisions = decisions
         self._audiences = audiences
         self._lane = lane
@@ -61,6 +71,8 @@ class AuthzService(AuthzServiceServicer):
         self._counts = counts
         self._metrics = metrics
         self._now = now
+        self._mandate = mandate
+        self._leader = leader
 
     async def Authorize(self, request: pb.AuthorizeRequest, context: object) -> pb.AuthorizeResponse:
         require_service()
@@ -72,6 +84,7 @@ class AuthzService(AuthzServiceServicer):
         counts, started = self._counts, self._now()
         questions = counts.questions
         try:
+            mandate = self._mandate.begin()
             if kind == "server_id":
                 decision = await self._decisions.authorize_on_server(
                     request.user_id, request.server_id, required=request.required, optional=request.optional
@@ -80,6 +93,7 @@ class AuthzService(AuthzServiceServicer):
                 decision = await self._decisions.authorize_in_channel(
                     request.user_id, request.channel_id, required=request.required, optional=request.optional
                 )
+            self._mandate.confirm(mandate)
         except BaseException:
             counts.failed += 1
             raise
@@ -99,7 +113,9 @@ class AuthzService(AuthzServiceServicer):
 
     async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
         require_service()
+        mandate = self._mandate.begin()
         found = await self._decisions.permissions(request.user_id, request.server_id, request.channel_ids)
+        self._mandate.confirm(mandate)
         if found is None:
             return pb.GetPermissionsResponse(is_member=False)
         return pb.GetPermissionsResponse(
@@ -114,7 +130,9 @@ class AuthzService(AuthzServiceServicer):
 
     async def ComputeAudience(self, request: pb.ComputeAudienceRequest, context: object) -> pb.ComputeAudienceResponse:
         require_service()
+        mandate = self._mandate.begin()
         groups = await self._audiences.compute(request.server_id, request.user_ids)
+        self._mandate.confirm(mandate)
         return pb.ComputeAudienceResponse(
             groups=[
                 pb.AudienceGroup(user_ids=group.user_ids, channel_ids=group.channel_ids, permissions=group.permissions)
@@ -124,6 +142,12 @@ class AuthzService(AuthzServiceServicer):
 
     async def ApplyFacts(self, request: pb.ApplyFactsRequest, context: object) -> pb.ApplyFactsResponse:
         require_service()
+        if self._leader.elsewhere:
+            return await self._leader.apply(request)
+        return await self.apply(request)
+
+    async def apply(self, request: pb.ApplyFactsRequest) -> pb.ApplyFactsResponse:
+        """Apply facts here, whoever brought them."""
         if request.version <= 0:
             raise _invalid("version", "REQUIRED", "A change of facts has a version, counted from 1.")
         changes = list(_changes(request.server_id, request.changes))

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
+from services.authz.domain.lease import Lease
 
 Token: TypeAlias = str
 """A snap token."""
@@ -36,6 +37,10 @@ Context: TypeAlias = Mapping[str, bool | str | tuple[str, ...]]
 
 WRITE_LIMIT: Final = 1_000
 """The most items that one `write` takes; Permify refuses more."""
+
+WRITE_SECONDS: Final = 1.0
+"""After that a `write` or `delete` has returned or raised, and is in flight no more. (An engine that serves one process
+only may take longer.)"""
 
 
 T = TypeVar("T")
@@ -100,4 +105,20 @@ class Authorizer(Protocol):
 
     async def head(self) -> Token:
         """A token that sees every write that has returned."""
+        ...
+
+
+class Leases(Protocol):
+    """Where the lease of the lane lies: one record that all processes see, and only this.
+
+    No time is kept here. Who waits measures how long the record has not changed (services/authz/domain/lease.py).
+    `Unavailable` from `swap`: it may or may not have happened; read.
+    """
+
+    async def read(self) -> Lease:
+        """The record; before anybody had it `NOBODYS`. Every `swap` that has returned True is seen."""
+        ...
+
+    async def swap(self, expected: Lease, lease: Lease) -> bool:
+        """Replace the record if its fence and beat are those expected, atomically; else False."""
         ...

@@ -1,0 +1,59 @@
+"""The other authz that leads the lane, as this one reaches it."""
+
+from typing import TYPE_CHECKING, Final
+
+from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest, ApplyFactsResponse
+from beep.authz.v1.lane_service_pb2 import FollowEpochsRequest, FollowEpochsResponse, ForwardFactsRequest
+from beep.authz.v1.lane_service_pb2_grpc import LaneServiceStub
+from services.authz.reign import not_leading
+from services.common.auth import InternalTokens, Principal, PrincipalKind
+from services.common.rpc import Channel, grpc_channel
+
+if TYPE_CHECKING:
+    from beep.authz.v1.lane_service_pb2_grpc import LaneServiceAsyncStub
+
+PEER: Final = "authz"
+
+
+class Leader:
+    """Nobody at first, and while this process leads itself."""
+
+    def __init__(self, tokens: InternalTokens) -> None:
+        self._tokens = tokens
+        self._address = ""
+        self._channel: Channel | None = None
+        self._lane: LaneServiceAsyncStub | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another process leads, and can be reached."""
+        return self._lane is not None
+
+    async def at(self, address: str) -> None:
+        """Whoever leads is there, `host:port`; empty: nobody to be reached does."""
+        if address == self._address:
+            return
+        await self.close()
+        if address:
+            self._address = address
+            self._channel = grpc_channel(PEER, address, Principal(PrincipalKind.SERVICE, service=PEER), self._tokens)
+            self._lane = LaneServiceStub(self._channel)
+
+    async def follow(self, request: FollowEpochsRequest, seconds: float) -> FollowEpochsResponse:
+        """Poll. Raises BeepError."""
+        return await self._reached().FollowEpochs(request, timeout=seconds)
+
+    async def apply(self, request: ApplyFactsRequest) -> ApplyFactsResponse:
+        """Let the leader apply these facts. Raises BeepError."""
+        answer = await self._reached().ForwardFacts(ForwardFactsRequest(facts=request))
+        return answer.applied
+
+    async def close(self) -> None:
+        channel, self._channel, self._lane, self._address = self._channel, None, None, ""
+        if channel is not None:
+            await channel.close()
+
+    def _reached(self) -> "LaneServiceAsyncStub":
+        if self._lane is None:
+            raise not_leading()
+        return self._lane
