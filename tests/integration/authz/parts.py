@@ -1,6 +1,6 @@
 """The parts of an authz around an engine that lists what it was asked, on each of the engines."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from services.authz.lane import Lane
 from services.authz.pinning import Pinning
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
-from services.authz.store.ports import Authorizer
 from services.authz.waves import Waves
 from services.common.clock import SystemClock
 from tests.support.counted_engine import CountedEngine
@@ -28,9 +27,10 @@ ENGINES = ("embedded", "permify")
 
 @dataclass
 class Parts:
-    """An authz without its servicer."""
+    """An authz without its servicer. `server_calls` counts what a Permify has been sent, retries aside."""
 
     engine: CountedEngine
+    server_calls: Callable[[], int] | None
     epochs: Epochs
     answers: Answers
     lane: Lane
@@ -56,13 +56,17 @@ async def parts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         waves = Waves(engine, pinning, answers)
         lane.start()
         try:
-            yield Parts(engine, epochs, answers, lane, Decisions(pinning, waves), Audiences(pinning, waves))
+            yield Parts(
+                engine, _server_calls(real), epochs, answers, lane, Decisions(pinning, waves), Audiences(pinning, waves)
+            )
         finally:
             await lane.close()
 
 
 @asynccontextmanager
-async def _opened(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Authorizer]:
+async def _opened(
+    request: pytest.FixtureRequest, directory: Path
+) -> AsyncIterator[EmbeddedAuthorizer | PermifyAuthorizer]:
     engine: EmbeddedAuthorizer | PermifyAuthorizer
     if request.param == "embedded":
         engine = await EmbeddedAuthorizer.open(directory / "authz.db")
@@ -73,3 +77,10 @@ async def _opened(request: pytest.FixtureRequest, directory: Path) -> AsyncItera
         yield engine
     finally:
         await engine.close()
+
+
+def _server_calls(engine: EmbeddedAuthorizer | PermifyAuthorizer) -> Callable[[], int] | None:
+    if isinstance(engine, EmbeddedAuthorizer):
+        return None
+    calls = engine.calls
+    return lambda: calls.made - calls.retried
