@@ -19,7 +19,7 @@ import uvloop
 
 from bench.frames import NAME, body
 from bench.writers import obey
-from services.cli import up
+from services.cli import process, up
 from services.common.bus import Audience, Bus, Envelope
 from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
@@ -40,7 +40,7 @@ async def _main(data: Path) -> None:
     gateway.build = _build_and_keep_bus
     settings = up.UpSettings(data=data, host="127.0.0.1", port=0, public_url="", rpc="inprocess")
     async with up.running(settings) as addresses:
-        up.tune_collector()
+        process.tune_collector()
         print(addresses.url, flush=True)
         line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         server_id, channel_id = map(int, line.split())

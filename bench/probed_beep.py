@@ -21,7 +21,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from services.authz.service import AuthzService
-from services.cli import up
+from services.cli import process, up
 from services.common import outbox, rpc, sqlite
 from services.common.auth import InternalTokens
 from services.common.bus.sqlite import SqliteBus
@@ -139,7 +139,7 @@ async def _main(data: Path) -> None:
     _attach()
     settings = up.UpSettings(data=data, host="127.0.0.1", port=0, public_url="", rpc="inprocess")
     async with up.running(settings) as addresses:
-        up.tune_collector()
+        process.tune_collector()
         print(addresses.url, flush=True)
         loop = asyncio.get_running_loop()
         used = 0.0

@@ -59,11 +59,16 @@ def up(
     rpc: Annotated[
         Literal["inprocess", "grpc"], typer.Option(envvar="BEEP_RPC", help="How its services call each other.")
     ] = "inprocess",
+    authz: Annotated[
+        str,
+        typer.Option(envvar="BEEP_AUTHZ", help="Where `beep run authz` listens: HOST:PORT,HOST:PORT; empty: its own."),
+    ] = "",
 ) -> None:
     """Serve Beep: every part in this one process, nothing else to install."""
     import uvloop
 
     from services.cli.logs import configure_logging
+    from services.cli.settings import authz_addresses
     from services.cli.up import Addresses, UpSettings, serve
 
     def announce(addresses: Addresses) -> None:
@@ -76,8 +81,41 @@ def up(
         sys.stdout.flush()
 
     configure_logging(os.environ.get("BEEP_LOG", "warning"))
-    settings = UpSettings(data=data.absolute(), host=host, port=port, public_url=public_url.rstrip("/"), rpc=rpc)
+    settings = UpSettings(
+        data=data.absolute(),
+        host=host,
+        port=port,
+        public_url=public_url.rstrip("/"),
+        rpc=rpc,
+        authz=authz_addresses(authz),
+    )
     uvloop.run(serve(settings, announce))
+
+
+run = typer.Typer(no_args_is_help=True, help="Serve one part of Beep in a process of its own.")
+app.add_typer(run, name="run")
+
+
+@run.command("authz")
+def run_authz(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")],
+    data: DataOption = DEFAULT_DATA,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on, and where the other processes of Beep reach it.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve authz alone, for a `beep up --authz`. Several share a Permify; the embedded engine serves one."""
+    import uvloop
+
+    from services.cli.logs import configure_logging
+    from services.cli.run import RunSettings, serve
+
+    def announce(address: str) -> None:
+        typer.echo(f"authz is ready at {address}. Ctrl-C stops it.")
+        sys.stdout.flush()
+
+    configure_logging(os.environ.get("BEEP_LOG", "warning"))
+    uvloop.run(serve(RunSettings(data=data.absolute(), host=host, port=port), announce))
 
 
 @app.command()

@@ -44,3 +44,13 @@ class ServiceSettings:
             raise UserError(f"A setting is wrong: {error}.") from None
         except OSError as error:
             raise UserError(f"A file that a setting names cannot be read: {error}.") from None
+
+
+def authz_addresses(setting: str) -> tuple[str, ...]:
+    """Where authz listens, from `HOST:PORT,HOST:PORT`; none: Beep has its own. Raises UserError."""
+    addresses = tuple(address.strip() for address in setting.split(",")) if setting.strip() else ()
+    for address in addresses:
+        host, colon, port = address.rpartition(":")
+        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise UserError(f"BEEP_AUTHZ (--authz) is HOST:PORT, or several with commas in between, not {setting!r}.")
+    return addresses

@@ -4,16 +4,12 @@ Each service is built by its own `__main__.build` and reaches the others through
 BEEP_RPC=grpc over grpc.aio on the loopback. Nothing else differs between the two.
 """
 
-import asyncio
 import errno
 import fcntl
-import gc
 import logging
 import os
-import resource
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,14 +18,14 @@ from typing import Final, Literal, TypeVar
 from services.authz import __main__ as authz
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.errors import UserError
+from services.cli.process import prepare, starting, tune_collector
 from services.cli.settings import ServiceSettings
 from services.cli.telemetry import metrics_exported
 from services.common.auth import InternalTokens, Principal, PrincipalKind, load_or_create_key
 from services.common.bus import Bus
 from services.common.bus.sqlite import SqliteBus
 from services.common.clock import Clock, SystemClock
-from services.common.errors import BeepError
-from services.common.rpc import Channel, RpcServer, grpc_channel
+from services.common.rpc import Channel, RpcServer, rotating_channel
 from services.common.runtime import Runtime
 from services.gateway import __main__ as gateway
 from services.messages import __main__ as messages
@@ -49,13 +45,19 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True, slots=True)
 class UpSettings:
-    """What `beep up` was asked for. `public_url` is how clients reach it, with no slash at its end; empty: as bound."""
+    """What `beep up` was asked for.
+
+    Attributes:
+        public_url: how clients reach it, with no slash at its end; empty: as bound.
+        authz: where the authz processes listen that decide, `host:port`; none: Beep has its own.
+    """
 
     data: Path
     host: str
     port: int
     public_url: str
     rpc: Literal["inprocess", "grpc"]
+    authz: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +71,12 @@ class Addresses:
 
 async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> None:
     """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers."""
-    # Also in a directory that was there before, what Beep writes is for its owner alone.
-    os.umask(0o077)
-    _allow_open_files()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = prepare()
     with _exclusive(settings.data), metrics_exported(os.environ):
         async with running(settings) as addresses:
             tune_collector()
             announce(addresses)
             await stop.wait()
-
-
-def tune_collector() -> None:
-    """For a Beep that has started, and is alone in its process."""
-    # What was made until now stays. Without this the collector looks through all of it again and again, and everybody
-    # waits 80 ms each time.
-    gc.freeze()
-    # A request makes hundreds of objects and hardly a cycle. Looking for cycles after every 700 objects, as Python
-    # does, takes a fiftieth of all CPU time.
-    gc.set_threshold(10_000)
 
 
 @asynccontextmanager
@@ -105,14 +91,17 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         chosen = ServiceSettings.from_environment(os.environ, url=addresses.url, gateway_url=addresses.gateway)
-        with _starting("the bus", settings.data):
+        with starting("the bus", settings.data):
             bus = await SqliteBus.open(settings.data / BUS_DATABASE, clock)
         stack.push_async_callback(bus.close)
-        with _starting("the services", settings.data):
+        with starting("the services", settings.data):
             tokens = InternalTokens(load_or_create_key(settings.data / INTERNAL_KEY), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
-        await host.start("authz", partial(authz.build, settings=chosen.authz))
+        if settings.authz:
+            host.use("authz", settings.authz)
+        else:
+            await host.start("authz", partial(authz.build, settings=chosen.authz))
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
         await host.start("messages", partial(messages.build, settings=chosen.messages))
@@ -141,26 +130,28 @@ def _addresses(settings: UpSettings, port: int) -> Addresses:
     return Addresses(url=url, api=f"{url}/api/v10", gateway=f"ws{url.removeprefix('http')}")
 
 
-class _Peers(Mapping[str, Channel]):
-    """The services that are started by now, as one of them calls them."""
+_Reach = Callable[[Principal], Channel]
+"""A channel to a service, for whoever calls it."""
 
-    def __init__(self, started: Mapping[str, RpcServer], channel: Callable[[str], Channel]) -> None:
-        self._started = started
-        self._channel = channel
+
+class _Peers(Mapping[str, Channel]):
+    """The services that are there by now, as one of them calls them."""
+
+    def __init__(self, reached: Mapping[str, _Reach], identity: Principal) -> None:
+        self._reached = reached
+        self._identity = identity
         self._channels: dict[str, Channel] = {}
 
     def __getitem__(self, peer: str) -> Channel:
-        if peer not in self._started:
-            raise KeyError(peer)
         if peer not in self._channels:
-            self._channels[peer] = self._channel(peer)
+            self._channels[peer] = self._reached[peer](self._identity)
         return self._channels[peer]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._started)
+        return iter(self._reached)
 
     def __len__(self) -> int:
-        return len(self._started)
+        return len(self._reached)
 
 
 class _Host:
@@ -175,58 +166,36 @@ class _Host:
         self._tokens = tokens
         self._bus = bus
         self._stack = stack
-        self._started: dict[str, RpcServer] = {}
-        self._addresses: dict[str, str] = {}
+        self._reached: dict[str, _Reach] = {}
+
+    def use(self, name: str, addresses: Sequence[str]) -> None:
+        """The service runs in other processes."""
+        self._reached[name] = partial(self._connect, name, addresses)
 
     async def start(self, name: str, build: Callable[[Runtime], AbstractAsyncContextManager[Built]]) -> Built:
         server = RpcServer(name, self._tokens)
-        identity = Principal(PrincipalKind.SERVICE, service=name)
         runtime = Runtime(
             data=self._settings.data,
             clock=self._clock,
             tokens=self._tokens,
             bus=self._bus,
             server=server,
-            peers=_Peers(self._started, partial(self._channel, identity=identity)),
+            peers=_Peers(self._reached, Principal(PrincipalKind.SERVICE, service=name)),
         )
-        with _starting(name, self._settings.data):
+        with starting(name, self._settings.data):
             built = await self._stack.enter_async_context(build(runtime))
         if self._settings.rpc == "grpc":
             listening, port = await server.listen(LOOPBACK)
             self._stack.push_async_callback(listening.stop, grace=1.0)
-            self._addresses[name] = f"127.0.0.1:{port}"
-        self._started[name] = server
+            self.use(name, (f"127.0.0.1:{port}",))
+        else:
+            self._reached[name] = server.in_process_channel
         return built
 
-    def _channel(self, peer: str, identity: Principal) -> Channel:
-        if self._settings.rpc == "inprocess":
-            return self._started[peer].in_process_channel(identity)
-        channel = grpc_channel(peer, self._addresses[peer], identity, self._tokens)
+    def _connect(self, peer: str, addresses: Sequence[str], identity: Principal) -> Channel:
+        channel = rotating_channel(peer, addresses, identity, self._tokens)
         self._stack.push_async_callback(channel.close)
         return channel
-
-
-@contextmanager
-def _starting(part: str, data: Path) -> Iterator[None]:
-    """Tells a person that a part will not start on this data: a damaged file, a full disk, a key that is none."""
-    try:
-        yield
-    except (BeepError, OSError, ValueError) as error:
-        logger.debug("cannot_start", exc_info=error, extra={"part": part})
-        reason = error.message if isinstance(error, BeepError) else str(error)
-        raise UserError(
-            f"Beep cannot start {part}: {reason.rstrip('.')}. See `beep doctor --data {data}`, and BEEP_LOG=debug."
-        ) from error
-
-
-def _allow_open_files() -> None:
-    """Each client is an open file, and the 1,024 that a shell usually allows would be all of them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        # Some systems have a lower limit than the one that they name; then it stays as it was.
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

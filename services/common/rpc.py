@@ -32,6 +32,10 @@ logger = logging.getLogger(__name__)
 ERROR_DOMAIN: Final = "beep"
 DEFAULT_TIMEOUT: Final = 5.0  # seconds
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+TRY_SECONDS: Final = 1.0
+"""For so long one of several peers may keep a call to itself."""
+SHUN_SECONDS: Final = 2.0
+"""For so long one of them that failed comes last."""
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -102,8 +106,12 @@ class RpcServer:
         )
 
     async def listen(self, address: str) -> tuple[grpc.aio.Server, int]:
-        """Serves over grpc.aio at `host:port` (port 0: a free one). The caller stops the server."""
-        server = grpc.aio.server(options=_OPTIONS)
+        """Serves over grpc.aio at `host:port` (port 0: a free one). The caller stops the server.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        server = grpc.aio.server(options=[*_OPTIONS, ("grpc.so_reuseport", 0)])
         services: dict[str, dict[str, Any]] = {}
         for path, handler in self._methods.items():
             _, service, method = path.split("/")
@@ -112,7 +120,10 @@ class RpcServer:
             )
         for service, methods in services.items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
-        port = server.add_insecure_port(address)
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError:  # gRPC's own, and its text says no more
+            raise OSError(f"cannot listen on {address}: is something else listening there?") from None
         await server.start()
         return server, port
 
@@ -236,19 +247,73 @@ class Channel(grpc.aio.Channel):
 def grpc_channel(peer: str, address: str, identity: Principal, tokens: InternalTokens) -> Channel:
     """A channel to the service `peer` that listens at `host:port`."""
     remote = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return Channel(peer, identity, tokens, partial(_connect, remote), remote.close)
+
+
+def rotating_channel(peer: str, addresses: Sequence[str], identity: Principal, tokens: InternalTokens) -> Channel:
+    """A channel to a service that runs in several processes, of which each can answer every call.
+
+    They are called in turn. When one is unavailable or does not answer for a while, the call is made again at the next
+    one, within its deadline: so it is for services whose calls can be repeated. Whoever failed lately comes last.
+    """
+    remotes = [grpc.aio.insecure_channel(address, options=_OPTIONS) for address in addresses]
+    turns = _Turns(len(remotes))
 
     def connect(path: str, serialize: Any, deserialize: Any) -> Carry:
-        method = remote.unary_unary(path, request_serializer=serialize, response_deserializer=deserialize)
+        carries = [_connect(remote, path, serialize, deserialize) for remote in remotes]
 
         async def carry(request: Any, seconds: float, token: str) -> Any:
+            loop = asyncio.get_running_loop()
+            until = loop.time() + seconds
+            *others, last = turns.order(loop.time())
+            for number in others:
+                try:
+                    return await carries[number](request, min(TRY_SECONDS, until - loop.time()), token)
+                except (Unavailable, DeadlineExceeded):
+                    turns.failed(number, loop.time())
+                    if loop.time() >= until:
+                        raise
             try:
-                return await method(request, timeout=seconds, metadata=(("authorization", token),))
-            except grpc.aio.AioRpcError as error:
-                raise _from_grpc(error) from None
+                return await carries[last](request, until - loop.time(), token)
+            except (Unavailable, DeadlineExceeded):
+                turns.failed(last, loop.time())
+                raise
 
         return carry
 
-    return Channel(peer, identity, tokens, connect, remote.close)
+    async def close() -> None:
+        await asyncio.gather(*(remote.close() for remote in remotes))
+
+    return Channel(peer, identity, tokens, connect, close)
+
+
+class _Turns:
+    """Which of several peers is called, and which one if it fails."""
+
+    def __init__(self, count: int) -> None:
+        self._shunned_until = [0.0] * count
+        self._next = 0
+
+    def order(self, now: float) -> list[int]:
+        count = len(self._shunned_until)
+        self._next = (self._next + 1) % count
+        turn = [(self._next + offset) % count for offset in range(count)]
+        return sorted(turn, key=lambda number: self._shunned_until[number] > now)
+
+    def failed(self, number: int, now: float) -> None:
+        self._shunned_until[number] = now + SHUN_SECONDS
+
+
+def _connect(remote: grpc.aio.Channel, path: str, serialize: Any, deserialize: Any) -> Carry:
+    method = remote.unary_unary(path, request_serializer=serialize, response_deserializer=deserialize)
+
+    async def carry(request: Any, seconds: float, token: str) -> Any:
+        try:
+            return await method(request, timeout=seconds, metadata=(("authorization", token),))
+        except grpc.aio.AioRpcError as error:
+            raise _from_grpc(error) from None
+
+    return carry
 
 
 def _refusal(group: ExceptionGroup[Exception]) -> BeepError | None:
