@@ -4,6 +4,7 @@ The parts that keep something are asked at their files, so that it says somethin
 crash too; a Beep that runs is asked itself.
 """
 
+import asyncio
 import fcntl
 import os
 import sqlite3
@@ -20,9 +21,15 @@ import msgspec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.authz.config import DATABASE as AUTHZ_DATABASE
+from services.authz.config import PermifySettings
+from services.authz.config import Settings as AuthzSettings
+from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.permify_calls import PermifyCalls
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.errors import UserError
 from services.cli.settings import ServiceSettings
+from services.common.clock import SystemClock
+from services.common.errors import BeepError
 from services.gateway.config import DATABASE as GATEWAY_DATABASE
 from services.messages.config import DATABASE as MESSAGES_DATABASE
 from services.rest.config import DATABASE as REST_DATABASE
@@ -43,7 +50,6 @@ _STORES: Final = (
     ("servers", "SQLite", SERVERS_DATABASE),
     ("messages", "SQLite", MESSAGES_DATABASE),
     ("webhooks", "SQLite", WEBHOOKS_DATABASE),
-    ("authz", "embedded relation engine", AUTHZ_DATABASE),
     ("bus", "in process, SQLite log", BUS_DATABASE),
     ("gateway", "SQLite", GATEWAY_DATABASE),
     ("rest", "SQLite", REST_DATABASE),
@@ -74,6 +80,7 @@ def examine(data: Path, url: str, environment: Mapping[str, str]) -> list[Findin
     findings = [_python(), _sqlite(), _settings(environment), _data(data)]
     if not data.exists() or os.access(data, os.R_OK | os.X_OK):
         findings += [_store(part, chosen, data / file) for part, chosen, file in _STORES]
+        findings += [_authz(data, environment)]
         findings += [_key("internal key", data / INTERNAL_KEY), _key("identity key", data / IDENTITY_KEY)]
         findings += [_mail(data / MAIL_DIRECTORY)]
     return [*findings, *_running(data, url)]
@@ -144,6 +151,29 @@ def _store(part: str, kind: str, file: Path) -> Finding:
     except sqlite3.Error as error:
         return Finding(part, chosen, "failed", f"{error}; restore it from a backup")
     return Finding(part, chosen, "ok", f"opens, {tables} tables")
+
+
+def _authz(data: Path, environment: Mapping[str, str]) -> Finding:
+    try:
+        permify = AuthzSettings.from_environment(environment).permify
+    except (ValueError, OSError) as error:
+        return Finding("authz", environment.get("BEEP_AUTHORIZER", "")[:80], "failed", str(error))
+    if permify is None:
+        return _store("authz", "embedded relation engine", data / AUTHZ_DATABASE)
+    chosen = f"Permify: {permify.address}, tenant {permify.tenant}"
+    try:
+        return Finding("authz", chosen, "ok", asyncio.run(_probe(permify)))
+    except BeepError as error:
+        hint = "see BEEP_AUTHORIZER and BEEP_PERMIFY_KEY, and whether Permify and its database run"
+        return Finding("authz", chosen, "failed", f"{error.message} {hint}")
+
+
+async def _probe(permify: PermifySettings) -> str:
+    calls = PermifyCalls(permify.address, permify.key, SystemClock())
+    try:
+        return await PermifyAuthorizer(calls, permify.tenant).probe()
+    finally:
+        await calls.close()
 
 
 def _key(part: str, file: Path) -> Finding:

@@ -38,12 +38,16 @@ class CircuitBreaker:
         self._next_probe = now + PROBE_SECONDS
         return True
 
-    def succeeded(self) -> None:
-        """A call was answered, whatever it was told."""
+    def succeeded(self) -> bool:
+        """A call was answered, whatever it was told. True: that closed it."""
+        was_open = self.is_open
         self._failures = 0
+        return was_open
 
-    def failed(self) -> None:
-        """A call was not answered."""
+    def failed(self) -> bool:
+        """A call was not answered. True: that opened it."""
         self._failures += 1
-        if self._failures == FAILURES:
-            self._next_probe = self._clock.monotonic() + PROBE_SECONDS
+        if self._failures != FAILURES:
+            return False
+        self._next_probe = self._clock.monotonic() + PROBE_SECONDS
+        return True

@@ -6,6 +6,7 @@ nor an answer without one gets through, because to Permify an empty one means "t
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -24,10 +25,13 @@ from services.authz.store.vocabulary import Vocabulary, require_narrow
 from services.common.clock import Clock
 from services.common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable
 
+logger = logging.getLogger(__name__)
+
 Rows = TypeVar("Rows")
 
 PATIENCE_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.25
+_TENANT_EXISTS: Final = "ERROR_CODE_UNIQUE_CONSTRAINT"
 DEPTH: Final = 20
 IDS_PER_CALL: Final = 500
 ROWS_PER_PAGE: Final = 4_000
@@ -58,8 +62,9 @@ class PermifyAuthorizer:
         """Connect. Nothing can be asked before `write_schema`.
 
         Raises:
-            Unavailable: it did not answer for `patience` seconds: it may be started at the same time as Beep.
-            Internal: what answers is no Permify, or refuses the key.
+            Unavailable: it did not answer for `patience` seconds (it may be started at the same time as Beep), or it
+                refuses the key.
+            Internal: what answers is no Permify.
         """
         calls = PermifyCalls(address, key, clock)
         try:
@@ -220,22 +225,25 @@ class PermifyAuthorizer:
     async def _create_tenant(self, address: str, clock: Clock, patience: float) -> None:
         """Make the tenant if there is none. (Facts need none, but only a tenant's replaced facts are ever purged.)"""
         request = pb.TenantCreateRequest(id=self._tenant, name=self._tenant)
-        until = clock.monotonic() + patience
+        until, waiting = clock.monotonic() + patience, False
         while True:
             try:
-                await self._calls(self._tenancy.Create, request)
+                await self._calls(self._tenancy.Create, request, expected=_TENANT_EXISTS)
+            except PermifyRefusesKey:
+                message = f"Permify at {address} refuses the key of BEEP_PERMIFY_KEY; it takes its preshared keys"
+                raise Unavailable("PERMIFY_KEY_REFUSED", message) from None
             except (Unavailable, DeadlineExceeded):
                 if clock.monotonic() >= until:
                     raise Unavailable(
                         "PERMIFY_UNAVAILABLE",
                         f"Permify does not answer at {address}. Start it and its database, or correct BEEP_AUTHORIZER",
                     ) from None
+                if not waiting:
+                    logger.warning("permify_awaited", extra={"address": address})
+                waiting = True
                 await clock.sleep(PAUSE_SECONDS)
-            except PermifyRefusesKey:
-                message = f"Permify at {address} refuses the key of BEEP_PERMIFY_KEY; it takes its preshared keys"
-                raise Internal("PERMIFY_KEY_REFUSED", message) from None
             except PermifyRefuses as refusal:
-                if refusal.details == "ERROR_CODE_UNIQUE_CONSTRAINT":
+                if refusal.details == _TENANT_EXISTS:
                     return
                 raise Internal("PERMIFY_REFUSED", f"What answers at {address} is no Permify 1.7") from None
             else:

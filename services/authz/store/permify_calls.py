@@ -33,6 +33,7 @@ IN_FLIGHT: Final = 256
 """Calls at once. More wait here, where they can be refused, and not in Permify, where they cannot."""
 
 UNAVAILABLE: Final = "PERMIFY_UNAVAILABLE"
+_NO_ANSWER: Final = "Permify does not answer; nothing can be decided without it."
 
 _SPURIOUS: Final = frozenset(
     f"ERROR_CODE_{name}"
@@ -40,7 +41,7 @@ _SPURIOUS: Final = frozenset(
 )
 _AGAIN: Final = frozenset({grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED})
 _DOWN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
-_REFUSED: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNKNOWN})
+_KEY_REFUSED: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNKNOWN})
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
@@ -80,28 +81,39 @@ class PermifyCalls:
         await self.channel.close()
 
     async def __call__(
-        self, method: "grpc.aio.UnaryUnaryMultiCallable[Any, Answer]", request: Message, seconds: float = CALL_SECONDS
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[Any, Answer]",
+        request: Message,
+        seconds: float = CALL_SECONDS,
+        expected: str = "",
     ) -> Answer:
-        """Call a method of a generated stub.
+        """Call a method of a generated stub. A refusal in the words `expected` is nothing to log.
 
         Raises:
             Unavailable, DeadlineExceeded: no answer; at once while the breaker is open.
-            Internal: Permify cannot make sense of the question, or refuses Beep's key.
+            PermifyRefuses: Permify cannot make sense of the question.
+            PermifyRefusesKey: nor of Beep.
         """
         until = self._clock.monotonic() + seconds
         if self._room.locked():
             try:
                 await asyncio.wait_for(self._room.acquire(), seconds)
             except TimeoutError:
+                self.failed += 1
                 raise DeadlineExceeded(UNAVAILABLE, "Permify has more to do than it can.") from None
         else:
             await self._room.acquire()
         try:
             if not self._breaker.admits():
-                raise Unavailable(UNAVAILABLE, "Permify does not answer; no decision can be made.")
-            return await self._tried(method, request, until)
+                self.failed += 1
+                raise Unavailable(UNAVAILABLE, _NO_ANSWER)
+            answer = await self._tried(method, request, until)
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(error, expected) from None
         finally:
             self._room.release()
+        self._answered()
+        return answer
 
     async def _tried(
         self, method: "grpc.aio.UnaryUnaryMultiCallable[Any, Answer]", request: Message, until: float
@@ -110,36 +122,35 @@ class PermifyCalls:
         for left in reversed(range(TRIES)):
             self.made += 1
             try:
-                answer = await method(
+                return await method(
                     request, timeout=max(0.001, until - self._clock.monotonic()), metadata=self._metadata
                 )
             except grpc.aio.AioRpcError as error:
-                if left and _is_spurious(error) and self._clock.monotonic() + pause < until:
-                    self.retried += 1
-                    await self._clock.sleep(pause)
-                    pause *= 2
-                    continue
-                raise self._failure(error) from None
-            self._breaker.succeeded()
-            return answer
+                if not left or not _is_spurious(error) or self._clock.monotonic() + pause >= until:
+                    raise
+                self.retried += 1
+                await self._clock.sleep(pause)
+                pause *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _failure(self, error: grpc.aio.AioRpcError) -> BeepError:
+    def _failure(self, error: grpc.aio.AioRpcError, expected: str) -> BeepError:
         code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            failure: BeepError = DeadlineExceeded(UNAVAILABLE, "Permify took too long; no decision can be made.")
-        elif code in _DOWN or _is_spurious(error):
-            failure = Unavailable(UNAVAILABLE, "Permify does not answer; no decision can be made.")
-        else:
-            self._breaker.succeeded()
-            logger.error("permify_refused", extra={"address": self._address, "code": code.name, "details": details})
-            if code in _REFUSED:
-                return PermifyRefusesKey()
-            return PermifyRefuses(details)
-        self.failed += 1
-        self._breaker.failed()
-        logger.warning("permify_unavailable", extra={"address": self._address, "code": code.name, "details": details})
-        return failure
+        told = {"address": self._address, "code": code.name, "details": details}
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED or code in _DOWN or _is_spurious(error):
+            self.failed += 1
+            if self._breaker.failed():
+                logger.error("permify_lost", extra=told)
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                return DeadlineExceeded(UNAVAILABLE, "Permify took too long; nothing can be decided without it.")
+            return Unavailable(UNAVAILABLE, _NO_ANSWER)
+        self._answered()
+        if details != expected:
+            logger.error("permify_refused", extra=told)
+        return PermifyRefusesKey() if code in _KEY_REFUSED else PermifyRefuses(details)
+
+    def _answered(self) -> None:
+        if self._breaker.succeeded():
+            logger.warning("permify_back", extra={"address": self._address})
 
 
 class PermifyRefuses(Internal):
@@ -150,11 +161,11 @@ class PermifyRefuses(Internal):
         self.details: Final = details
 
 
-class PermifyRefusesKey(Internal):
-    """The preshared key is not Permify's. (Without any key it answers UNKNOWN, with a wrong one UNAUTHENTICATED.)"""
+class PermifyRefusesKey(Unavailable):
+    """The key is none of Permify's. (Without any it answers UNKNOWN, with a wrong one UNAUTHENTICATED.)"""
 
     def __init__(self) -> None:
-        super().__init__("PERMIFY_KEY_REFUSED", "Permify refuses the key.")
+        super().__init__("PERMIFY_KEY_REFUSED", "Permify refuses the key of BEEP_PERMIFY_KEY.")
 
 
 def _is_spurious(error: grpc.aio.AioRpcError) -> bool:

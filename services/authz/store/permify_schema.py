@@ -16,6 +16,7 @@ from services.common.errors import InvalidArgument
 LOOK_BACK: Final = 100
 """Versions that are looked through, the newest first. An older one is written anew."""
 
+_NO_SCHEMA: Final = "ERROR_CODE_SCHEMA_NOT_FOUND"
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 """Names in a schema have no digits."""
 
@@ -47,10 +48,12 @@ class PermifySchema:
         """All versions of the tenant, the newest first."""
         try:
             answer = await self._calls(
-                self._stub.List, pb.SchemaListRequest(tenant_id=self._tenant, page_size=LOOK_BACK)
+                self._stub.List,
+                pb.SchemaListRequest(tenant_id=self._tenant, page_size=LOOK_BACK),
+                expected=_NO_SCHEMA,
             )
         except PermifyRefuses as refusal:
-            if refusal.details != "ERROR_CODE_SCHEMA_NOT_FOUND":
+            if refusal.details != _NO_SCHEMA:
                 raise
             return []
         return [schema.version for schema in answer.schemas]

@@ -12,6 +12,7 @@ from services.cli import doctor
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.doctor import NOT_YET, Finding
 from services.common.auth import load_or_create_key
+from tests.support.permify import PermifyServer
 
 # Nothing listens on the discard port of a machine of today.
 NOBODY = "http://127.0.0.1:9"
@@ -129,3 +130,21 @@ def test_doctor_fails_the_address_when_something_else_answers(
 ) -> None:
     answer(monkeypatch, 200, body)
     assert examine(tmp_path)["running"].detail == "what answers there is not Beep"
+
+
+def test_doctor_names_the_embedded_engine_when_no_other_is_chosen(private_data: Path) -> None:
+    assert examine(private_data)["authz"] == Finding("authz", "embedded relation engine: authz.db", "ok", NOT_YET)
+
+
+def test_doctor_asks_the_permify_that_is_chosen(private_data: Path) -> None:
+    environment = {"BEEP_AUTHORIZER": "permify://127.0.0.1:9/chat", "BEEP_PERMIFY_KEY": "hunter2"}
+    found = examine(private_data, environment)["authz"]
+    assert (found.chosen, found.state) == ("Permify: 127.0.0.1:9, tenant chat", "failed")
+    assert "does not answer" in found.detail
+    assert "hunter2" not in repr(found)
+    assert examine(private_data, {"BEEP_AUTHORIZER": "permify://127.0.0.1:9"})["authz"].state == "failed"
+
+
+def test_doctor_is_content_when_permify_answers_a_check(private_data: Path, permify: PermifyServer) -> None:
+    found = examine(private_data, permify.environment(permify.new_tenant()))["authz"]
+    assert (found.state, found.detail) == ("ok", "answers; its schema is written at the first start")
