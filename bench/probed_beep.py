@@ -32,9 +32,10 @@ from services.messages.domain import mentions, message
 from services.messages.events import MessageEvents
 from services.messages.service import sending
 from services.messages.store.sqlite import SqliteMessageStore
-from services.rest import body, config, front
+from services.rest import config, front
 from services.rest.admission import Admission
 from services.rest.authentication import Authenticator
+from services.rest.files import forms
 from services.rest.rate_limit import Limit, Windows
 from services.rest.routes import messages as routes
 
@@ -46,7 +47,7 @@ STATIONS: Final[list[tuple[str, Any, str]]] = [
     ("admission", Admission, "admit"),
     ("authenticate", Authenticator, "remembered"),
     ("rate limits", Windows, "take"),
-    ("decode the body", body, "decode"),
+    ("decode the body", forms, "decode"),
     ("internal token: mint", InternalTokens, "mint"),
     ("internal token: verify", InternalTokens, "verify"),
     ("rpc: deadline, principal", rpc.RpcServer, "_serve"),

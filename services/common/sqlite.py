@@ -244,8 +244,12 @@ class Database:
             for job in batch:
                 if job.future.cancelled():  # its caller gave up before it began
                     job.on_commit = None
-                else:
+                elif len(batch) > 1:
                     _run_in_savepoint(connection, job)
+                else:
+                    # Nobody is beside it: what its failure undoes is the transaction. Each statement more is one more
+                    # contest with the event loop for the interpreter's lock.
+                    job.result = job.fn(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             _roll_back(connection)
@@ -257,6 +261,9 @@ class Database:
                 logger.critical("database_failed", extra={"file": self._path.name, "error": error})
             for job in batch:
                 job.error = job.error or failure
+        except Exception as error:  # noqa: BLE001 - not swallowed: it is raised at the caller of the only job
+            _roll_back(connection)
+            batch[0].error = error
 
     def _serve_reads(self, connection: sqlite3.Connection) -> None:
         while (job := self._reads.get()) is not None:

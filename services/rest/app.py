@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from services.common import limits
 from services.rest import openapi
 from services.rest.admission import OPEN, Admission
+from services.rest.answer import Answer
 from services.rest.exceptions import handlers
 from services.rest.request import EDGE, ApiRequest, Edge
 from services.rest.routes import (
@@ -92,6 +93,7 @@ def create_app(edge: Edge, admission: Admission) -> Litestar:
             *UNVERSIONED,
         ],
         request_class=ApiRequest,
+        response_class=Answer,
         before_request=admit,
         exception_handlers=handlers(admission),
         request_max_body_size=limits.REQUEST_BODY_BYTES,
