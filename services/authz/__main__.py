@@ -9,11 +9,13 @@ from secrets import token_hex
 from opentelemetry.metrics import MeterProvider
 
 from beep.authz.v1.authz_service_pb2_grpc import add_AuthzServiceServicer_to_server
+from beep.authz.v1.drift_service_pb2_grpc import add_DriftServiceServicer_to_server
 from beep.authz.v1.lane_service_pb2_grpc import add_LaneServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
 from services.authz.config import DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
 from services.authz.decisions import Decisions
+from services.authz.drift_service import DriftService
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
 from services.authz.lane_service import LaneService
@@ -21,6 +23,7 @@ from services.authz.leader import Leader
 from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
 from services.authz.pinning import Pinning
+from services.authz.reconcile import Reconciler
 from services.authz.service import AuthzService
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.lease import SqliteLeases
@@ -76,6 +79,8 @@ async def build(
         metrics.counter("beep.authz.lane.changes", "Changes of facts that were taken up.", lambda: lane.taken)
         metrics.counter("beep.authz.lane.groups", "Groups that they were written in.", lambda: lane.groups)
         runtime.server.add(add_AuthzServiceServicer_to_server, service)
+        drift = DriftService(Reconciler(authorizer, lane), leader)
+        runtime.server.add(add_DriftServiceServicer_to_server, drift)
         if settings.shared:
             leases = await SqliteLeases.open(runtime.data / LANE_DATABASE)
             stack.push_async_callback(leases.close)

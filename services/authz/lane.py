@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from services.authz.domain.changes import Change
+from services.authz.domain.drift import Repair
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
 from services.authz.domain.projection import Epoch, Projection, project
 from services.authz.epochs import Epochs
@@ -32,9 +33,12 @@ _LARGEST_CHANGE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class _Request:
+    """`repair_of`: the version at which a repair found the object; None: no repair."""
+
     version: int
     projections: tuple[Projection, ...]
     applied: asyncio.Future[Token]
+    repair_of: int | None = None
 
 
 class Leadership(Protocol):
@@ -115,10 +119,23 @@ class Lane:
         Raises:
             BeepError: not applied, or not known to be: repeat it.
         """
+        return await self._request(version, tuple(project(change) for change in changes))
+
+    async def repair(self, repair: Repair) -> Token:
+        """Make an object as its source states it, whatever has been written behind the lane's back.
+
+        It may take a version back that authz holds and no source knows, but only the very one that was found: a change
+        that has come since is newer than the repair, which is left out then.
+
+        Raises:
+            BeepError: as `apply`.
+        """
+        return await self._request(repair.version, repair.projections, repair.instead_of)
+
+    async def _request(self, version: int, projections: tuple[Projection, ...], repair_of: int | None = None) -> Token:
         if self._leadership is None or self._task is None or self._task.done():
             raise Unavailable("FACTS_CLOSED", "No facts can be changed now.")
-        projections = tuple(project(change) for change in changes)
-        request = _Request(version, projections, asyncio.get_running_loop().create_future())
+        request = _Request(version, projections, asyncio.get_running_loop().create_future(), repair_of)
         try:
             self._requests.put_nowait(request)
         except asyncio.QueueFull:
@@ -161,7 +178,8 @@ class Lane:
             for projection in request.projections:
                 if writing.size > WRITE_LIMIT - _LARGEST_CHANGE:
                     await self._flush(writing, leadership)
-                if writing.add(request.version, projection) and projection.removed is not None:
+                added = writing.add(request.version, projection, request.repair_of)
+                if added and projection.removed is not None:
                     # What is deleted goes after what is written; so nothing later may share this write.
                     await self._flush(writing, leadership, projection.removed)
         await self._flush(writing, leadership)
@@ -174,7 +192,10 @@ class Lane:
             for projection in request.projections
             for entity in (projection.version.entity, *(attribute.entity for attribute in projection.attributes))
         }
-        found = await self._authorizer.read_attributes(list(entities), self._epochs.head)
+        # What a repair is for was written by somebody else: the newest token of this process does not show it.
+        repairs = any(request.repair_of is not None for request in group)
+        token = await self._authorizer.head() if repairs else self._epochs.head
+        found = await self._authorizer.read_attributes(list(entities), token)
         return {(entity, name): value for entity, values in found.items() for name, value in values.items()}
 
     async def _flush(
@@ -210,10 +231,10 @@ class _Writing:
     def size(self) -> int:
         return len(self._attributes) + len(self._relationships)
 
-    def add(self, version: int, projection: Projection) -> bool:
+    def add(self, version: int, projection: Projection, repair_of: int | None = None) -> bool:
         """Add a change; False if it came late."""
         applied = self._current.get(projection.version, 0)
-        if isinstance(applied, int) and version < applied:
+        if isinstance(applied, int) and version < applied and applied != repair_of:
             return False
         for entity, name, value in projection.attributes:
             # What was never written counts as false or empty already.

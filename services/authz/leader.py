@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest, ApplyFactsResponse
+from beep.authz.v1.drift_service_pb2 import CompareFactsRequest, CompareFactsResponse
+from beep.authz.v1.drift_service_pb2_grpc import DriftServiceStub
 from beep.authz.v1.lane_service_pb2 import FollowEpochsRequest, FollowEpochsResponse, ForwardFactsRequest
 from beep.authz.v1.lane_service_pb2_grpc import LaneServiceStub
 from services.authz.reign import not_leading
@@ -47,6 +49,12 @@ class Leader:
         """Let the leader apply these facts. Raises BeepError."""
         answer = await self._reached().ForwardFacts(ForwardFactsRequest(facts=request))
         return answer.applied
+
+    async def compare(self, request: CompareFactsRequest) -> CompareFactsResponse:
+        """Let the leader compare these facts, and repair. Raises BeepError."""
+        self._reached()
+        assert self._channel is not None
+        return await DriftServiceStub(self._channel).CompareFacts(request)
 
     async def close(self) -> None:
         channel, self._channel, self._lane, self._address = self._channel, None, None, ""
