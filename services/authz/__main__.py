@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from math import inf
 from secrets import token_hex
 
@@ -10,13 +9,16 @@ from opentelemetry.metrics import MeterProvider
 
 from beep.authz.v1.authz_service_pb2_grpc import add_AuthzServiceServicer_to_server
 from beep.authz.v1.drift_service_pb2_grpc import add_DriftServiceServicer_to_server
+from beep.authz.v1.explain_service_pb2_grpc import add_ExplainServiceServicer_to_server
 from beep.authz.v1.lane_service_pb2_grpc import add_LaneServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
-from services.authz.config import DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
+from services.authz.config import DATABASE, DECISIONS_DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
 from services.authz.decisions import Decisions
 from services.authz.drift_service import DriftService
 from services.authz.epochs import Epochs
+from services.authz.explain import Explainer
+from services.authz.explain_service import ExplainService
 from services.authz.lane import Lane
 from services.authz.lane_service import LaneService
 from services.authz.leader import Leader
@@ -24,7 +26,9 @@ from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
 from services.authz.pinning import Pinning
 from services.authz.reconcile import Reconciler
+from services.authz.refusals import Refusals
 from services.authz.service import AuthzService
+from services.authz.store.decision_log import DecisionLog
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.lease import SqliteLeases
 from services.authz.store.measured import MeasuredAuthorizer
@@ -59,13 +63,21 @@ async def build(
         answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
         waves = Waves(authorizer, pinning, answers)
+        decisions = Decisions(pinning, waves)
+        # Not measured: what explanations read is no decision's question.
+        explainer = Explainer(engine, waves)
+        log = await DecisionLog.open(runtime.data / DECISIONS_DATABASE)
+        stack.push_async_callback(log.close)
+        refusals = Refusals(explainer, log, runtime.clock, token_hex)
+        refusals.start()
+        stack.push_async_callback(refusals.close)
         leader = Leader(runtime.tokens)
         stack.push_async_callback(leader.close)
         service = AuthzService(
-            Decisions(pinning, waves),
+            decisions,
             Audiences(pinning, waves),
             lane,
-            partial(token_hex, 8),
+            refusals,
             counts,
             metrics,
             now,
@@ -78,9 +90,24 @@ async def build(
         metrics.gauge("beep.authz.lane.queue", "Changes of facts that wait to be written.", lane.waiting)
         metrics.counter("beep.authz.lane.changes", "Changes of facts that were taken up.", lambda: lane.taken)
         metrics.counter("beep.authz.lane.groups", "Groups that they were written in.", lambda: lane.groups)
+        metrics.counter("beep.authz.explanations", "Decisions that were explained.", lambda: explainer.explained)
+        metrics.counter(
+            "beep.authz.explanations.wrong",
+            "Explanations that said other than the engine: a defect.",
+            lambda: explainer.disagreed,
+        )
+        metrics.gauge("beep.authz.refusals.queue", "Refusals that wait to be stored.", refusals.waiting)
+        metrics.counter("beep.authz.refusals.stored", "Refusals that can be looked up.", lambda: refusals.stored)
+        metrics.counter(
+            "beep.authz.refusals.unexplained", "Those stored without their steps.", lambda: refusals.unexplained
+        )
+        metrics.counter("beep.authz.refusals.lost", "Refusals that nobody can look up.", lambda: refusals.lost)
         runtime.server.add(add_AuthzServiceServicer_to_server, service)
         drift = DriftService(Reconciler(authorizer, lane), leader)
         runtime.server.add(add_DriftServiceServicer_to_server, drift)
+        runtime.server.add(
+            add_ExplainServiceServicer_to_server, ExplainService(pinning, decisions, explainer, refusals, mandate)
+        )
         if settings.shared:
             leases = await SqliteLeases.open(runtime.data / LANE_DATABASE)
             stack.push_async_callback(leases.close)

@@ -8,6 +8,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 DATABASE: Final = "authz.db"
+DECISIONS_DATABASE: Final = "decisions.db"
 PROCESS_LOCK: Final = "authz.lock"
 LANE_DATABASE: Final = "lane.db"
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from services.authz.domain.rights import VIEW, rights_in
-from services.authz.pinning import Pinning, PrivatePin
+from services.authz.pinning import Instant, Pinning, PrivatePin
 from services.authz.waves import Caller, Waves
 
 
@@ -23,11 +23,13 @@ class Decision:
     """The answer to one question.
 
     Attributes:
-        missing: the required bits that are not granted, and VIEW_CHANNEL if the channel cannot be viewed.
-        granted: the optional bits that are granted.
+        missing: the required bits that are not granted, VIEW_CHANNEL if the channel cannot be viewed, and all of those
+            of which one would have been enough.
+        granted: the optional bits, and those of which one is enough, that are granted.
         role_ids: the caller's roles, sorted, without @everyone.
         parent_channel_id: of a thread, the channel that it hangs on.
         participant_ids: of a private channel, sorted.
+        pinned: of a denial, the instant that it is true of.
     """
 
     outcome: Outcome
@@ -39,6 +41,7 @@ class Decision:
     parent_channel_id: int = 0
     archived: bool = False
     participant_ids: tuple[int, ...] = ()
+    pinned: Instant | PrivatePin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,11 @@ class Decisions:
         self._pinning = pinning
         self._waves = waves
 
-    async def authorize_on_server(self, user_id: int, server_id: int, *, required: int, optional: int = 0) -> Decision:
-        """May the user do all of `required` on the server? Raises ValueError for an unknown bit."""
-        wanted = rights_in(required | optional)
+    async def authorize_on_server(
+        self, user_id: int, server_id: int, *, required: int, any_of: int = 0, optional: int = 0
+    ) -> Decision:
+        """May the user do all of `required` and one of `any_of` on the server? Raises ValueError for an unknown bit."""
+        wanted = rights_in(required | any_of | optional)
         (instant,) = self._pinning.members((user_id,), server_id)
         caller = await self._waves.caller(instant)
         if caller is None:
@@ -70,37 +75,41 @@ class Decisions:
         for right in wanted:
             if await self._waves.on_server(caller, right):
                 granted |= right.mask
-        return _decide(caller, required, optional, granted)
+        return _decide(caller, instant, _missing(required, any_of, granted), (any_of | optional) & granted)
 
     async def authorize_in_channel(
-        self, user_id: int, channel_id: int, *, required: int, optional: int = 0
+        self, user_id: int, channel_id: int, *, required: int, any_of: int = 0, optional: int = 0
     ) -> Decision:
-        """May the user view the channel and do all of `required` in it? Raises ValueError for an unknown bit."""
+        """May the user view the channel and do all of `required` and one of `any_of` in it?
+
+        Raises ValueError for an unknown bit.
+        """
         required |= VIEW.mask
         instant = await self._pinning.in_channel(user_id, channel_id)
         if isinstance(instant, PrivatePin):
-            return await self._in_private(instant, required, optional)
+            return await self._in_private(instant, required, any_of, optional)
         caller = None if instant is None else await self._waves.caller(instant)
         if instant is None or caller is None:
             return _HIDDEN
         (channel,) = instant.channels
-        granted = await self._waves.granted(caller, channel, required | optional)
-        decision = _decide(caller, required, optional, granted)
+        granted = await self._waves.granted(caller, channel, required | any_of | optional)
+        decision = _decide(caller, instant, _missing(required, any_of, granted), (any_of | optional) & granted)
         if channel.thread is None:
             return decision
         return replace(decision, parent_channel_id=channel.channel_id, archived=channel.thread.archived)
 
-    async def _in_private(self, pin: PrivatePin, required: int, optional: int) -> Decision:
+    async def _in_private(self, pin: PrivatePin, required: int, any_of: int, optional: int) -> Decision:
         if pin.user_id not in pin.participants:
             return _HIDDEN
         uses = await self._waves.in_private(pin)
-        granted = sum(right.mask for right in rights_in(required | optional) if right.in_private in uses)
-        missing = required & ~granted
+        granted = sum(right.mask for right in rights_in(required | any_of | optional) if right.in_private in uses)
+        missing = _missing(required, any_of, granted)
         return Decision(
             outcome=Outcome.DENIED if missing else Outcome.ALLOWED,
             missing=missing,
-            granted=optional & granted,
+            granted=(any_of | optional) & granted,
             participant_ids=pin.participants,
+            pinned=pin if missing else None,
         )
 
     async def permissions(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> MemberPermissions | None:
@@ -117,13 +126,18 @@ class Decisions:
         )
 
 
-def _decide(caller: Caller, required: int, optional: int, granted: int) -> Decision:
+def _missing(required: int, any_of: int, granted: int) -> int:
     missing = required & ~granted
+    return missing if granted & any_of else missing | any_of
+
+
+def _decide(caller: Caller, instant: Instant, missing: int, granted: int) -> Decision:
     return Decision(
         outcome=Outcome.DENIED if missing else Outcome.ALLOWED,
         missing=missing,
-        granted=optional & granted,
+        granted=granted,
         server_id=caller.server_id,
         role_ids=caller.role_ids,
         is_owner=caller.is_owner,
+        pinned=instant if missing else None,
     )

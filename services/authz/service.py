@@ -6,6 +6,7 @@ from typing import Final
 from beep.authz.v1 import authz_service_pb2 as pb
 from beep.authz.v1 import facts_pb2
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceServicer
+from beep.authz.v1.explain_service_pb2 import Decision as Refused
 from services.authz.audience import Audiences
 from services.authz.decisions import Decision, Decisions, Outcome
 from services.authz.domain.changes import Change, RemovePrivateChannel, SetPrivateChannel, SetSuspended
@@ -15,7 +16,9 @@ from services.authz.lane import Lane
 from services.authz.leader import Leader
 from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
+from services.authz.refusals import Refusals
 from services.common.auth import require_service
+from services.common.authorization import reason_of
 from services.common.errors import FieldViolation, InvalidArgument
 
 _OUTCOMES: Final = {
@@ -28,14 +31,14 @@ _OF_NO_SERVER: Final = (SetSuspended, SetPrivateChannel, RemovePrivateChannel)
 
 
 class AuthzService(AuthzServiceServicer):
-    """The servicer. `new_decision_id` makes the id under which a refused person's moderator can look a decision up."""
+    """The servicer."""
 
     def __init__(
         self,
         decisions: Decisions,
         audiences: Audiences,
         lane: Lane,
-        new_decision_id: Callable[[], str],
+        refusals: Refusals,
         counts: Counts,
         metrics: Metrics,
         now: Callable[[], float],
@@ -52,7 +55,7 @@ class AuthzService(AuthzServiceServicer):
         self._decisions = decisions
         self._audiences = audiences
         self._lane = lane
-        self._new_decision_id = new_decision_id
+        self._refusals = refusals
         self._counts = counts
         self._metrics = metrics
         self._now = now
@@ -62,6 +65,7 @@ class AuthzService(AuthzServiceServicer):
     async def Authorize(self, request: pb.AuthorizeRequest, context: object) -> pb.AuthorizeResponse:
         require_service()
         _require_known("required", request.required)
+        _require_known("any_of", request.any_of)
         _require_known("optional", request.optional)
         kind = request.WhichOneof("object")
         if kind is None:
@@ -72,11 +76,19 @@ class AuthzService(AuthzServiceServicer):
             mandate = self._mandate.begin()
             if kind == "server_id":
                 decision = await self._decisions.authorize_on_server(
-                    request.user_id, request.server_id, required=request.required, optional=request.optional
+                    request.user_id,
+                    request.server_id,
+                    required=request.required,
+                    any_of=request.any_of,
+                    optional=request.optional,
                 )
             else:
                 decision = await self._decisions.authorize_in_channel(
-                    request.user_id, request.channel_id, required=request.required, optional=request.optional
+                    request.user_id,
+                    request.channel_id,
+                    required=request.required,
+                    any_of=request.any_of,
+                    optional=request.optional,
                 )
             self._mandate.confirm(mandate)
         except BaseException:
@@ -88,13 +100,21 @@ class AuthzService(AuthzServiceServicer):
                 self._metrics.decision_seconds.record(self._now() - started)
         if decision.outcome is Outcome.ALLOWED:
             counts.allowed += 1
-            # Only a refusal is ever looked up; an id for each of the others would cost more than the decision.
             return _decision(decision, "")
-        if decision.outcome is Outcome.DENIED:
-            counts.denied += 1
-        else:
+        if decision.outcome is Outcome.HIDDEN:
             counts.hidden += 1
-        return _decision(decision, self._new_decision_id())
+            # Whoever asks is told that there is nothing, and nothing has no decision.
+            return _decision(decision, "")
+        counts.denied += 1
+        # Only a refusal is ever looked up; an id for each of the others would cost more than the decision.
+        refused = Refused(
+            user_id=request.user_id,
+            server_id=decision.server_id,
+            channel_id=request.channel_id,
+            reason=reason_of(decision.missing, in_private=bool(decision.participant_ids)),
+            missing=decision.missing,
+        )
+        return _decision(decision, self._refusals.note(refused, decision.pinned))
 
     async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
         require_service()

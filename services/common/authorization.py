@@ -30,6 +30,7 @@ _SPEAKS: Final = (
     | Permission.ADD_REACTIONS
     | Permission.PIN_MESSAGES
 )
+_SILENCED: Final = "CANNOT_MESSAGE_USER"
 
 
 class Access:
@@ -52,7 +53,7 @@ class Access:
             PermissionDenied: MISSING_PERMISSIONS.
         """
         answer = await self._authz.Authorize(
-            AuthorizeRequest(user_id=user_id, server_id=server_id, required=required, optional=any_of | asked)
+            AuthorizeRequest(user_id=user_id, server_id=server_id, required=required, any_of=any_of, optional=asked)
         )
         return _allowed(answer, any_of, "UNKNOWN_SERVER")
 
@@ -66,7 +67,7 @@ class Access:
             PermissionDenied: as `refusal` says.
         """
         answer = await self._authz.Authorize(
-            AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=required, optional=any_of | asked)
+            AuthorizeRequest(user_id=user_id, channel_id=channel_id, required=required, any_of=any_of, optional=asked)
         )
         return _allowed(answer, any_of, "UNKNOWN_CHANNEL")
 
@@ -83,15 +84,24 @@ class Access:
 
 
 def refusal(answer: AuthorizeResponse, missing: int) -> PermissionDenied:
-    """What somebody gets who lacks `missing`; the decision id lets a moderator look up why.
+    """What somebody gets who lacks `missing`; the decision id lets them, and a moderator, look up why.
 
-    MISSING_ACCESS without VIEW_CHANNEL, CANNOT_MESSAGE_USER in a private channel that is silenced (nobody learns by
+    Without a decision that denied (what was missing was only asked about) the edge has one made.
+    """
+    reason = reason_of(missing, in_private=bool(answer.participant_ids))
+    metadata = {} if reason == _SILENCED else {"missing": str(int(missing))}
+    if answer.decision_id:
+        metadata["decision_id"] = answer.decision_id
+    return PermissionDenied(reason, metadata=metadata)
+
+
+def reason_of(missing: int, *, in_private: bool) -> str:
+    """MISSING_ACCESS without VIEW_CHANNEL, CANNOT_MESSAGE_USER in a private channel that is silenced (nobody learns by
     whom), else MISSING_PERMISSIONS.
     """
-    if answer.participant_ids and missing & _SPEAKS:
-        return PermissionDenied("CANNOT_MESSAGE_USER")
-    reason = "MISSING_ACCESS" if missing & Permission.VIEW_CHANNEL else "MISSING_PERMISSIONS"
-    return PermissionDenied(reason, metadata={"missing": str(int(missing)), "decision_id": answer.decision_id})
+    if in_private and missing & _SPEAKS:
+        return _SILENCED
+    return "MISSING_ACCESS" if missing & Permission.VIEW_CHANNEL else "MISSING_PERMISSIONS"
 
 
 def _allowed(answer: AuthorizeResponse, any_of: int, unknown: str) -> AuthorizeResponse:
@@ -100,5 +110,6 @@ def _allowed(answer: AuthorizeResponse, any_of: int, unknown: str) -> AuthorizeR
     if answer.outcome == OUTCOME_DENIED:
         raise refusal(answer, answer.missing)
     if any_of and not answer.granted & any_of:
+        # An authz of an older release, which knows of no `any_of`, would have allowed it.
         raise refusal(answer, any_of)
     return answer

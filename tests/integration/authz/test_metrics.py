@@ -26,6 +26,10 @@ MANAGE = pb.AuthorizeRequest(user_id=USER, channel_id=CHANNEL, required=P.MANAGE
 FROM_OUTSIDE = pb.AuthorizeRequest(user_id=STRANGER, channel_id=CHANNEL, required=P.SEND_MESSAGES)
 
 
+AFTERWARDS = ("beep.authz.refusals.", "beep.authz.explanations")
+"""What moves in its own time, when the answer has gone out."""
+
+
 @dataclass
 class Observed:
     authz: AuthzServiceStub
@@ -36,6 +40,8 @@ class Observed:
         data = self.reader.get_metrics_data()
         values: dict[str, float] = {}
         for metric in data.resource_metrics[0].scope_metrics[0].metrics if data else ():
+            if metric.name.startswith(AFTERWARDS):
+                continue
             for point in metric.data.data_points:
                 name = " ".join([metric.name, *map(str, (point.attributes or {}).values())])
                 if isinstance(point, HistogramDataPoint):

@@ -57,7 +57,7 @@ async def test_member_is_told_what_is_missing_and_by_which_decision(missing: P, 
 async def test_silenced_participant_is_told_nothing_but_that_it_is_silent() -> None:
     silenced = access(missing=P.SEND_MESSAGES, participant_ids=[1, 2], **DENIED)
     error = await refused(silenced, required=P.SEND_MESSAGES)
-    assert (error.reason, error.metadata) == ("CANNOT_MESSAGE_USER", {})
+    assert (error.reason, error.metadata) == ("CANNOT_MESSAGE_USER", {"decision_id": "d1"})
     managing = access(missing=P.MANAGE_MESSAGES, participant_ids=[1, 2], **DENIED)
     assert (await refused(managing, required=P.MANAGE_MESSAGES)).reason == "MISSING_PERMISSIONS"
 
