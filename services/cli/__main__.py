@@ -187,6 +187,26 @@ def doctor(data: DataOption = DEFAULT_DATA, url: UrlOption = DEFAULT_URL) -> Non
         raise typer.Exit(1)
 
 
+@app.command()
+def reconcile(
+    data: DataOption = DEFAULT_DATA,
+    apply: Annotated[bool, typer.Option("--apply", help="Repair what differs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+) -> None:
+    """Compare what permissions are decided by with where it comes from, while Beep serves.
+
+    Ends with 0: no drift; 1: drift was found (and repaired, with --apply); 2: it cannot be told.
+    """
+    from services.cli.reconcile import print_json, print_table
+
+    if as_json:
+        found = asyncio.run(print_json(data, apply=apply, out=sys.stdout))
+    else:
+        found = asyncio.run(print_table(data, apply=apply, out=console, progress=errors))
+    if found.drift:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Runs the command line; what a person did wrong is told without a stack trace."""
     try:
@@ -194,7 +214,7 @@ def main() -> None:
     except UserError as error:
         # A terminal wraps by itself; what is piped stays one line.
         errors.print(f"[red]beep:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        sys.exit(error.code)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ crash too; a Beep that runs is asked itself.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import stat
@@ -25,7 +24,7 @@ from services.authz.config import PermifySettings
 from services.authz.config import Settings as AuthzSettings
 from services.authz.store.permify import PermifyAuthorizer
 from services.authz.store.permify_calls import PermifyCalls
-from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
+from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK, is_locked
 from services.cli.errors import UserError
 from services.cli.settings import ServiceSettings
 from services.common.clock import SystemClock
@@ -204,7 +203,7 @@ def _running(data: Path, url: str) -> list[Finding]:
     try:
         answer = httpx.get(f"{url}/readyz", timeout=TIMEOUT_SECONDS)
     except httpx.ConnectError:
-        if _is_locked(data):
+        if is_locked(data):
             return [Finding("running", url, "failed", f"a Beep runs on {data}, but not here: name its --url")]
         return [Finding("running", url, "not running", "start it with `beep up`, or name its --url")]
     except httpx.HTTPError as error:
@@ -220,14 +219,3 @@ def _running(data: Path, url: str) -> list[Finding]:
             for name, health in readiness.parts.items()
         ),
     ]
-
-
-def _is_locked(data: Path) -> bool:
-    try:
-        with (data / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

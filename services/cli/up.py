@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from services.authz import __main__ as authz
+from services.cli import operator
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.errors import UserError
 from services.cli.process import prepare, starting, tune_collector
@@ -111,6 +112,7 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
             rest.build, settings=chosen.rest, mounts=pages.mounts, listener=listener, websocket=sessions.connection
         )
         await host.start("rest", edge)
+        await stack.enter_async_context(operator.serving(settings.data, tokens, host.peers(operator.NAME), clock))
         yield addresses
 
 
@@ -180,7 +182,7 @@ class _Host:
             tokens=self._tokens,
             bus=self._bus,
             server=server,
-            peers=_Peers(self._reached, Principal(PrincipalKind.SERVICE, service=name)),
+            peers=self.peers(name),
         )
         with starting(name, self._settings.data):
             built = await self._stack.enter_async_context(build(runtime))
@@ -191,6 +193,10 @@ class _Host:
         else:
             self._reached[name] = server.in_process_channel
         return built
+
+    def peers(self, name: str) -> Mapping[str, Channel]:
+        """The services that are there by now, as `name` calls them."""
+        return _Peers(self._reached, Principal(PrincipalKind.SERVICE, service=name))
 
     def _connect(self, peer: str, addresses: Sequence[str], identity: Principal) -> Channel:
         channel = rotating_channel(peer, addresses, identity, self._tokens)

@@ -1,0 +1,49 @@
+"""The way in for whoever keeps the data directory: one RPC server on the loopback, for `beep reconcile`.
+
+Where it listens stands in a file of the directory. Who may call is proved by the directory's key, so it is for whoever
+may read that: nobody from outside, and no other user of the machine.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from beep.operator.v1 import operator_service_pb2 as pb
+from beep.operator.v1.operator_service_pb2_grpc import OperatorServiceServicer, add_OperatorServiceServicer_to_server
+from services.cli.data import OPERATOR_ADDRESS
+from services.cli.reconciliation import Reconciliation
+from services.common.auth import InternalTokens, require_service
+from services.common.clock import Clock
+from services.common.errors import PermissionDenied
+from services.common.rpc import Channel, RpcServer
+
+NAME: Final = "operator"
+LOOPBACK: Final = "127.0.0.1:0"
+
+
+class OperatorService(OperatorServiceServicer):
+    def __init__(self, reconciliation: Reconciliation) -> None:
+        self._reconciliation = reconciliation
+
+    async def Reconcile(self, request: pb.ReconcileRequest, context: object) -> pb.ReconcileResponse:
+        if require_service().service != NAME:
+            raise PermissionDenied("OPERATOR_REQUIRED", "Only the keeper of the data directory can do this.")
+        return await self._reconciliation.step(request.cursor, apply=request.apply)
+
+
+@asynccontextmanager
+async def serving(
+    data: Path, tokens: InternalTokens, peers: Mapping[str, Channel], clock: Clock
+) -> AsyncIterator[None]:
+    """Listen as long as the context is open."""
+    server = RpcServer(NAME, tokens)
+    server.add(add_OperatorServiceServicer_to_server, OperatorService(Reconciliation(peers, clock)))
+    listening, port = await server.listen(LOOPBACK)
+    address = data / OPERATOR_ADDRESS
+    address.write_text(f"127.0.0.1:{port}")
+    try:
+        yield
+    finally:
+        address.unlink(missing_ok=True)
+        await listening.stop(grace=1.0)
