@@ -13,6 +13,7 @@ from services.rest import openapi
 from services.rest.admission import OPEN, Admission
 from services.rest.answer import Answer
 from services.rest.exceptions import handlers
+from services.rest.refusals import noting_refusals
 from services.rest.request import EDGE, ApiRequest, Edge
 from services.rest.routes import (
     account,
@@ -23,6 +24,7 @@ from services.rest.routes import (
     bots,
     channels,
     directory,
+    explanations,
     files,
     gateway,
     health,
@@ -70,7 +72,14 @@ DISCORD: Sequence[HTTPRouteHandler] = [
     *users.ROUTES,
     *webhooks.ROUTES,
 ]
-BEEP: Sequence[HTTPRouteHandler] = [*account.ROUTES, *auth.ROUTES, *bots.ROUTES, *directory.ROUTES, *invitations.ROUTES]
+BEEP: Sequence[HTTPRouteHandler] = [
+    *account.ROUTES,
+    *auth.ROUTES,
+    *bots.ROUTES,
+    *directory.ROUTES,
+    *explanations.ROUTES,
+    *invitations.ROUTES,
+]
 FILES: Sequence[HTTPRouteHandler] = [*files.ROUTES, *pictures.ROUTES]
 UNVERSIONED: Sequence[HTTPRouteHandler] = [*health.ROUTES, *web.ROUTES]
 
@@ -95,6 +104,7 @@ def create_app(edge: Edge, admission: Admission) -> Litestar:
         request_class=ApiRequest,
         response_class=Answer,
         before_request=admit,
+        after_exception=[noting_refusals(edge)],
         exception_handlers=handlers(admission),
         request_max_body_size=limits.REQUEST_BODY_BYTES,
         state=State({EDGE: edge}),

@@ -76,6 +76,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "UNKNOWN_WEBHOOK": Row(404, 10015, "Unknown Webhook"),
     "USER_NOT_FOUND": Row(404, 10013, "Unknown User"),
     "UNKNOWN_USERNAME": Row(404, 80004, "No users with DiscordTag exist"),
+    "UNKNOWN_DECISION": Row(404, 0, "Unknown Decision"),
     "UNKNOWN_RELATIONSHIP": Row(404, 0, "There is no such relationship"),
     # Known, but refused.
     "MISSING_ACCESS": Row(403, 50001, "Missing Access"),

@@ -15,7 +15,7 @@ from services.common.rpc import Channel, Metadata, acting_as
 from services.rest.authentication import Authenticator, Caller
 from services.rest.config import Settings
 from services.rest.headers import AUDIT_LOG_REASON, IDEMPOTENCY_KEY, parse_idempotency_key, parse_reason
-from services.rest.services import GATEWAY, MESSAGES, SERVERS, USERS, WEBHOOKS, Services
+from services.rest.services import AUTHZ, GATEWAY, MESSAGES, SERVERS, USERS, WEBHOOKS, Services
 
 if TYPE_CHECKING:
     from services.rest.blobs.ports import Blobs
@@ -69,6 +69,10 @@ class ApiRequest(Request[None, None, State]):
     def to_users(self) -> Metadata:
         """The metadata of a call to `users` on the caller's behalf. Each service takes tokens meant for itself only."""
         return acting_as(self.edge.tokens, self.caller.principal, USERS)
+
+    @property
+    def to_authz(self) -> Metadata:
+        return acting_as(self.edge.tokens, self.caller.principal, AUTHZ)
 
     @property
     def to_servers(self) -> Metadata:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
+from beep.authz.v1.explain_service_pb2_grpc import ExplainServiceStub
 from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceStub
 from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceStub
 from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceStub
@@ -30,6 +31,7 @@ from services.common.authorization import Access
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
+    from beep.authz.v1.explain_service_pb2_grpc import ExplainServiceAsyncStub
     from beep.gateway.v1.typing_service_pb2_grpc import TypingServiceAsyncStub
     from beep.messages.v1.messages_service_pb2_grpc import MessagesServiceAsyncStub
     from beep.messages.v1.reactions_service_pb2_grpc import ReactionsServiceAsyncStub
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from beep.users.v1.users_service_pb2_grpc import UsersServiceAsyncStub
     from beep.webhooks.v1.webhooks_service_pb2_grpc import WebhooksServiceAsyncStub
 
+AUTHZ = "authz"
 USERS = "users"
 SERVERS = "servers"
 MESSAGES = "messages"
@@ -62,6 +65,7 @@ WEBHOOKS = "webhooks"
 @dataclass(frozen=True, slots=True)
 class Services:
     access: Access
+    explain: "ExplainServiceAsyncStub"
     accounts: "AccountsServiceAsyncStub"
     bots: "BotsServiceAsyncStub"
     private_channels: "PrivateChannelsServiceAsyncStub"
@@ -88,7 +92,8 @@ class Services:
     def from_peers(cls, peers: Mapping[str, Channel]) -> Self:
         users, servers = peers[USERS], peers[SERVERS]
         return cls(
-            access=Access(AuthzServiceStub(peers["authz"])),
+            access=Access(AuthzServiceStub(peers[AUTHZ])),
+            explain=ExplainServiceStub(peers[AUTHZ]),
             accounts=AccountsServiceStub(users),
             bots=BotsServiceStub(users),
             private_channels=PrivateChannelsServiceStub(users),

@@ -113,13 +113,12 @@ def explanation_object(explanation: pb.Explanation, names: Names, *, full: bool)
 
 def decision_object(decision: pb.Decision, names: Names, *, full: bool) -> DecisionObject:
     explanations = [explanation_object(one, names, full=full) for one in decision.explanations]
-    # A rule's own words say more than the permissions of whom it refused, which may all be there.
     denied = [one.message for one in explanations if not one.allowed]
     return DecisionObject(
         id=decision.id,
         timestamp=timestamp(decision.at_ms),
         reason=decision.reason,
-        message=decision.message or (denied[0] if denied else "Denied."),
+        message=denied[0] if denied else f"Denied: {decision.message or decision.reason}",
         user_id=_id(decision.user_id),
         guild_id=_id(decision.server_id),
         channel_id=_id(decision.channel_id),
