@@ -41,6 +41,7 @@ class Defect:
     Attributes:
         where: the part of authz that is wrong.
         schema: instead of `plant`, a part of the schema and what stands in its place.
+        only_on: the engines on which it shows; empty: all.
     """
 
     where: str
@@ -48,6 +49,7 @@ class Defect:
     plant: Plant | None = None
     schema: tuple[str, str] | None = None
     noticed_by: Experiment = RANDOM_WORLDS
+    only_on: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
@@ -231,8 +233,9 @@ def _read_anew(method: str, *kinds: str) -> Plant:
             if "server" in kinds:
                 caller = replace(caller, token=epochs.of(server_epoch(caller.server_id)))
             if "channel" in kinds:
-                channel, *arguments = arguments
-                arguments = (channel._replace(token=epochs.of(channel_epoch(channel.channel_id))), *arguments)
+                channel = arguments[0]
+                now = channel._replace(token=epochs.of(channel_epoch(channel.channel_id)))
+                arguments = (now, *arguments[1:])
             allowed: bool = await step(self, caller, *arguments, **named)
             return allowed
 
@@ -310,6 +313,13 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("lane", "two writes are in flight", _write_side_by_side, noticed_by=experiments.writes_at_once),
     Defect("engine", "an old token is used for ever", _evaluate_as_of_the_start),
     Defect(
+        "lane",
+        "two writes are in flight, and the first to begin is the last to end",
+        _write_side_by_side,
+        noticed_by=experiments.overlapping_writes,
+        only_on=("permify",),
+    ),
+    Defect(
         "engine",
         "the newest token is used, not the pinned one",
         _evaluate_as_of_now,
@@ -321,13 +331,18 @@ DEFECTS: tuple[Defect, ...] = (
             "roles": "the roles are",
             "muted": "the mute is",
             "suspended": "the suspension is",
-            "frozen": "the freeze is",
             "sovereign": "who owns the server is",
             "granted": "the server's grant is",
             "viewed": "whether the channel is viewed is",
             "needed": "what is presupposed is",
             "user": "the user whom an overwrite names is",
         }.items()
+    ),
+    Defect(
+        "key of an answer",
+        "the freeze is missing",
+        _keys_without("frozen"),
+        noticed_by=experiments.facts_come_and_go,
     ),
     Defect(
         "decision",
@@ -374,3 +389,8 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("facts", "a role that was deleted still counts", _let_removed_roles_count),
     Defect("facts", "who has a personal overwrite is not told", _tell_nothing_of_personal_overwrites),
 )
+
+
+def defects_on(engine: str) -> list[Defect]:
+    """Those that show there."""
+    return [defect for defect in DEFECTS if not defect.only_on or engine in defect.only_on]

@@ -4,20 +4,23 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import patch
 
 from beep.authz.v1 import authz_service_pb2 as pb
 from beep.authz.v1 import facts_pb2 as facts
-from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from services.authz.answers import Answers, _Flight
 from services.common.errors import BeepError, Unavailable
 from services.common.permissions import Permission as P
 from tests.integration.authz.engines import Engine
 from tests.integration.authz.harness import Comparison, Tally, serving
+from tests.integration.authz.row_lock import locked_row
+
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
 
 
 class Experiment(Protocol):
@@ -78,7 +81,7 @@ VIEW, SEND, BOTH, NONE = P.VIEW_CHANNEL, P.SEND_MESSAGES, P.VIEW_CHANNEL | P.SEN
 class Stage:
     """A server with one channel, and one member, who has one role."""
 
-    def __init__(self, authz: AuthzServiceStub) -> None:
+    def __init__(self, authz: "AuthzServiceAsyncStub") -> None:
         self._authz = authz
         self._version = 0
 
@@ -86,6 +89,12 @@ class Stage:
         self._version += 1
         request = pb.ApplyFactsRequest(server_id=SERVER, version=self._version, changes=changes)
         await self._authz.ApplyFacts(request)
+
+    async def release(self, user: int) -> None:
+        """Let somebody not be suspended, who was not: a change that nobody notices."""
+        self._version += 1
+        change = facts.FactChange(set_suspended=facts.SetSuspended(user_id=user))
+        await self._authz.ApplyFacts(pb.ApplyFactsRequest(version=self._version, changes=[change]))
 
     async def may_send(self) -> tuple[bool, P]:
         """Whether the member may write in the channel, and what is missing."""
@@ -97,13 +106,12 @@ class Stage:
 async def staged(engine: Engine) -> AsyncIterator[Stage]:
     async with _serving(engine) as authz:
         stage = Stage(authz)
-        seat = facts.SetSeat(server_id=SERVER, user_id=USER, role_ids=[ROLE])
-        await stage.apply(owner(OWNER), roles(NONE), facts.FactChange(set_seat=seat), channel(BOTH, NONE))
+        await stage.apply(owner(OWNER), roles(NONE), seat(ROLE), channel(BOTH, NONE))
         yield stage
 
 
 @asynccontextmanager
-async def _serving(engine: Engine) -> AsyncIterator[AuthzServiceStub]:
+async def _serving(engine: Engine) -> AsyncIterator["AuthzServiceAsyncStub"]:
     with tempfile.TemporaryDirectory(prefix="authz-") as directory:
         async with serving(Path(directory), engine.settings()) as authz:
             yield authz
@@ -111,6 +119,15 @@ async def _serving(engine: Engine) -> AsyncIterator[AuthzServiceStub]:
 
 def owner(user: int) -> facts.FactChange:
     return facts.FactChange(set_server=facts.SetServer(server_id=SERVER, owner_id=user))
+
+
+def frozen(frozen: bool) -> facts.FactChange:
+    return facts.FactChange(set_frozen=facts.SetFrozen(server_id=SERVER, frozen=frozen))
+
+
+def seat(*held: int, muted: bool = False) -> facts.FactChange:
+    """The roles of the member."""
+    return facts.FactChange(set_seat=facts.SetSeat(server_id=SERVER, user_id=USER, role_ids=held, muted=muted))
 
 
 def roles(granted: P) -> facts.FactChange:
@@ -202,6 +219,26 @@ async def revoke_within_a_decision(engine: Engine) -> list[str]:
         return ["after the revoke: may send"] if (await stage.may_send())[0] else []
 
 
+async def facts_come_and_go(engine: Engine) -> list[str]:
+    """What a channel allows by itself depends on nothing of the server's but these, and comes back with them."""
+    changes = {
+        "frozen": (frozen(True), frozen(False)),
+        "muted": (seat(ROLE, muted=True), seat(ROLE)),
+        "without the role": (seat(), seat(ROLE)),
+        "kicked": (facts.FactChange(remove_seat=facts.RemoveSeat(server_id=SERVER, user_id=USER)), seat(ROLE)),
+    }
+    wrong = []
+    async with staged(engine) as stage:
+        for what, (change, back) in changes.items():
+            if not (await stage.may_send())[0]:
+                wrong.append(f"not {what}: may not send")
+            await stage.apply(change)
+            if (await stage.may_send())[0]:
+                wrong.append(f"{what}: may send")
+            await stage.apply(back)
+    return wrong
+
+
 async def failure_within_a_decision(engine: Engine) -> list[str]:
     """An engine that fails is no answer, neither now nor to be remembered."""
     wrong = []
@@ -266,11 +303,36 @@ async def writes_at_once(engine: Engine) -> list[str]:
     return [f"{most} writes in flight"] if most > 1 else []
 
 
+async def overlapping_writes(engine: Engine) -> list[str]:
+    """What is acknowledged stays so when an earlier change takes longer. For a Permify with its database in reach.
+
+    A snap token of Permify is taken when the transaction of its write begins, and excludes for ever what is in flight
+    then. So a row is locked that the first write needs. If another write may run beside it, that one is acknowledged
+    first; then the first is, and its token, the newest that there is, stands for a state without the second. The lane
+    never has two in flight: here the second waits for the first.
+    """
+    settings = engine.settings()
+    assert settings.permify is not None
+    tenant, stranger = settings.permify.tenant, "99"
+    engine = replace(engine, settings=lambda: settings)
+    async with staged(engine) as stage:
+        await stage.apply(roles(BOTH), channel(NONE, NONE))
+        await stage.release(int(stranger))
+        async with locked_row(engine.database, tenant, "user", stranger, "version") as row:
+            first = asyncio.ensure_future(stage.release(int(stranger)))
+            await row.is_waited_for()
+            second = asyncio.ensure_future(stage.apply(seat()))
+            await asyncio.wait([second], timeout=0.2)
+        await asyncio.gather(first, second)
+        return ["without the role: may send"] if (await stage.may_send())[0] else []
+
+
 DIRECTED: tuple[Experiment, ...] = (
     swap_within_a_decision,
     grant_moves_within_a_decision,
     deny_moves_within_a_decision,
     revoke_within_a_decision,
+    facts_come_and_go,
     failure_within_a_decision,
     asks_under_swaps,
     writes_at_once,

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from beep.authz.v1 import authz_service_pb2 as pb
-from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from services.common.permissions import Permission as P
 from tests.integration.authz.worlds import World
 from tests.support.oracle import ALL
 
+if TYPE_CHECKING:
+    from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+
 
 class Question(Protocol):
-    async def ask(self, authz: AuthzServiceStub) -> object:
+    async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         """What authz answers, in the form of `wanted`."""
         ...
 
@@ -33,7 +35,7 @@ class AllRights:
     user: int
     places: tuple[int, ...]
 
-    async def ask(self, authz: AuthzServiceStub) -> object:
+    async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         request = pb.GetPermissionsRequest(user_id=self.user, server_id=self.server, channel_ids=self.places)
         answer = await authz.GetPermissions(request)
         if not answer.is_member:
@@ -66,7 +68,7 @@ class SomeRights:
     required: int
     optional: int
 
-    async def ask(self, authz: AuthzServiceStub) -> object:
+    async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         request = pb.AuthorizeRequest(user_id=self.user, required=self.required, optional=self.optional)
         if self.place:
             request.channel_id = self.place
@@ -105,7 +107,7 @@ class PrivateRights:
     user: int
     channel: int
 
-    async def ask(self, authz: AuthzServiceStub) -> object:
+    async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         answer = await authz.Authorize(pb.AuthorizeRequest(user_id=self.user, channel_id=self.channel, optional=ALL))
         return None if answer.outcome == pb.OUTCOME_HIDDEN else answer.granted
 
@@ -125,7 +127,7 @@ class Audience:
     server: int
     users: tuple[int, ...]
 
-    async def ask(self, authz: AuthzServiceStub) -> object:
+    async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         answer = await authz.ComputeAudience(pb.ComputeAudienceRequest(server_id=self.server, user_ids=self.users))
         return {
             user: (group.permissions, frozenset(group.channel_ids))
