@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from math import inf
 from secrets import token_hex
+from typing import Final
 
 from opentelemetry.metrics import MeterProvider
 
@@ -38,6 +39,9 @@ from services.authz.succession import Succession
 from services.authz.waves import Waves
 from services.common.runtime import Runtime, running
 
+CHECKS_AT_ONCE: Final = 16
+"""Checks of one decision that a Permify is asked together. The engine in this process has nothing to wait for."""
+
 
 @asynccontextmanager
 async def build(
@@ -62,7 +66,7 @@ async def build(
         mandate = Mandate(now)
         answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
-        waves = Waves(authorizer, pinning, answers)
+        waves = Waves(authorizer, pinning, answers, at_once=1 if settings.permify is None else CHECKS_AT_ONCE)
         decisions = Decisions(pinning, waves)
         # Not measured: what explanations read is no decision's question.
         explainer = Explainer(engine, waves)

@@ -51,5 +51,5 @@ class Audiences:
         return [AudienceGroup(tuple(users), *view) for view, users in groups.items()]
 
     async def _view(self, caller: Caller, channels: Sequence[ChannelPin]) -> tuple[tuple[int, ...], int]:
-        viewed = [channel.channel_id for channel in channels if await self._waves.views(caller, channel)]
-        return tuple(viewed), await self._waves.server_mask(caller)
+        viewed = await self._waves.viewed(caller, channels)
+        return tuple(channel.channel_id for channel in viewed), await self._waves.server_mask(caller)

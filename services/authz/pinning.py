@@ -4,6 +4,7 @@ Facts of a server, a seat, a user and a channel are read from the permission eng
 taken from what a client claims, and remembered under the token that they were read for.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -247,8 +248,11 @@ class Pinning:
     async def _read_channels(self, channel_ids: Sequence[int], head: Token) -> dict[int, ChannelFacts]:
         kinds = (channel_entity, thread_entity, private_channel_entity)
         entities = [entity(channel_id) for channel_id in channel_ids for entity in kinds]
-        attributes = await self._authorizer.read_attributes(entities, head)
-        relationships = await self._authorizer.read_relationships(server_of(*channel_ids), head)
+        # If one of them fails the other has its own deadline, and nobody needs its answer.
+        attributes, relationships = await asyncio.gather(
+            self._authorizer.read_attributes(entities, head),
+            self._authorizer.read_relationships(server_of(*channel_ids), head),
+        )
         servers = {relationship.entity: int(relationship.subject.id) for relationship in relationships}
         return {
             channel_id: _channel_facts(

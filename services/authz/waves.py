@@ -7,9 +7,11 @@ All of them are asked as of one instant (services/authz/pinning.py). Read anew i
 states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from services.authz.abreast import abreast
 from services.authz.answers import Answers
 from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity, private_channel_entity
 from services.authz.domain.rights import (
@@ -98,10 +100,12 @@ class Caller:
 
 
 class Waves:
-    def __init__(self, authorizer: Authorizer, pinning: Pinning, answers: Answers) -> None:
+    def __init__(self, authorizer: Authorizer, pinning: Pinning, answers: Answers, *, at_once: int = 1) -> None:
+        """`at_once`: how many checks of one decision the engine is asked together, where none needs the other."""
         self._authorizer = authorizer
         self._pinning = pinning
         self._answers = answers
+        self._at_once = at_once
 
     async def caller(self, instant: Instant) -> Caller | None:
         """The member of the instant, or None if the user is not one, or the server does not exist."""
@@ -121,6 +125,11 @@ class Waves:
         """Whether the caller may view the channel."""
         granted = await self.on_server(caller, VIEW)
         return await self._in_channel(caller, channel, VIEW, granted=granted, viewed=True, needed=True)
+
+    async def viewed(self, caller: Caller, channels: Sequence[ChannelPin]) -> list[ChannelPin]:
+        """Those of the channels that the caller may view."""
+        views = await abreast(self._at_once, (self.views(caller, channel) for channel in channels))
+        return [channel for channel, may in zip(channels, views, strict=True) if may]
 
     async def in_channel(self, caller: Caller, channel: ChannelPin, right: Right, *, viewed: bool) -> bool:
         """Whether the right is granted in the channel, which the caller may view or not."""
@@ -152,11 +161,7 @@ class Waves:
         )
         mask: int | None = self._answers.get(key)
         if mask is None:
-            viewed = await self.views(caller, channel)
-            mask = 0
-            for right in rights_in(wanted):
-                if await self.in_channel(caller, channel, right, viewed=viewed):
-                    mask |= right.mask
+            mask = await self._mask_in_channel(caller, channel, rights_in(wanted))
             self._answers.put(key, mask)
         return mask
 
@@ -165,10 +170,7 @@ class Waves:
         key = ("server mask", caller.server_id, caller.token, caller.context)
         mask: int | None = self._answers.get(key)
         if mask is None:
-            mask = 0
-            for right in RIGHTS:
-                if await self.on_server(caller, right):
-                    mask |= right.mask
+            mask = _mask(RIGHTS, await abreast(self._at_once, (self.on_server(caller, right) for right in RIGHTS)))
             self._answers.put(key, mask)
         return mask
 
@@ -186,11 +188,7 @@ class Waves:
         )
         mask: int | None = self._answers.get(key)
         if mask is None:
-            viewed = await self.views(caller, channel)
-            mask = 0
-            for right in RIGHTS:
-                if await self.in_channel(caller, channel, right, viewed=viewed):
-                    mask |= right.mask
+            mask = await self._mask_in_channel(caller, channel, RIGHTS)
             self._answers.put(key, mask)
         return mask
 
@@ -201,6 +199,18 @@ class Waves:
         return frozenset(
             [use for use in InPrivate if await self._answer(Question(entity, context, pin.channel, use.value))]
         )
+
+    async def _mask_in_channel(self, caller: Caller, channel: ChannelPin, rights: Sequence[Right]) -> int:
+        if self._at_once > 1:
+            # The second wave of them all together: what is below would ask each right's when its turn comes.
+            threads = channel.thread is not None
+            granting = {SEND_IN_THREADS if threads and right is SEND else right: None for right in (VIEW, *rights)}
+            await abreast(self._at_once, (self.on_server(caller, right) for right in granting))
+        viewed = await self.views(caller, channel)
+        held = await abreast(
+            self._at_once, (self.in_channel(caller, channel, right, viewed=viewed) for right in rights)
+        )
+        return _mask(rights, held)
 
     async def _in_thread(self, caller: Caller, channel: ChannelPin, *, viewed: bool, locked: bool) -> bool:
         """Whether the caller may write in a thread of it. What presupposes SEND_MESSAGES presupposes this there."""
@@ -251,6 +261,10 @@ class Waves:
         return await self._answers.ask(
             question, self._authorizer.check, entity, permission, SUBJECT, context._asdict(), token
         )
+
+
+def _mask(rights: Sequence[Right], held: Sequence[bool]) -> int:
+    return sum(right.mask for right, has in zip(rights, held, strict=True) if has)
 
 
 def _locked(channel: ChannelPin) -> bool | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.authz.__main__ import CHECKS_AT_ONCE
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
 from services.authz.config import DEFAULTS
@@ -53,7 +54,7 @@ async def parts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         epochs, answers = Epochs(await engine.head()), Answers(10_000)
         lane = Lane(engine, epochs)
         pinning = Pinning(engine, epochs, answers)
-        waves = Waves(engine, pinning, answers)
+        waves = Waves(engine, pinning, answers, at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE)
         lane.start()
         try:
             yield Parts(
