@@ -7,11 +7,17 @@ import pytest
 
 from services.common.permissions import Permission as P
 from tests.support.api import Api
-from tests.support.refusals import INVALID_FORM, MISSING_ACCESS, MISSING_PERMISSIONS, UNKNOWN_CHANNEL, UNKNOWN_SERVER
+from tests.support.refusals import (
+    INVALID_FORM,
+    MISSING_ACCESS,
+    MISSING_PERMISSIONS,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_DECISION,
+    UNKNOWN_SERVER,
+)
 from tests.support.world import NOBODYS_ID, World, assert_hidden
 
 EXPLAIN = "/api/beep/v1"
-UNKNOWN_DECISION = (404, 0)
 
 
 def in_channel(channel_id: str, user: Api | str, permission: P) -> str:

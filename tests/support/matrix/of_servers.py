@@ -20,7 +20,7 @@ from tests.support.matrix.rules import (
 )
 from tests.support.matrix.subjects import Standing, Subject
 from tests.support.refusals import BANNED as BANNED_HERE
-from tests.support.refusals import MISSING_PERMISSIONS, OWNER_CANNOT_LEAVE
+from tests.support.refusals import MISSING_PERMISSIONS, OWNER_CANNOT_LEAVE, UNKNOWN_DECISION
 
 SERVER = "/guilds/{server_id}"
 CHANNEL = "/channels/{channel_id}"
@@ -31,8 +31,12 @@ OVERWRITE = f"{CHANNEL}/permissions/{{target_id}}"
 BOT = f"{BEEP}/servers/{{server_id}}/bots/{{bot_id}}"
 INVITATIONS = f"{BEEP}/servers/{{server_id}}/invitations"
 WEBHOOK = "/webhooks/{webhook_id}"
+IN_CHANNEL = f"{BEEP}/channels/{{channel_id}}/permissions/{{user_id}}/explain"
+ON_SERVER = f"{BEEP}/servers/{{server_id}}/permissions/{{user_id}}/explain"
+WHY = "?permission=SEND_MESSAGES"
 
 MEMBERS: Final = InServer()
+ONESELF: Final = {"user_id": "oneself"}
 GRANDEE: Final = {"user_id": "the grandee"}
 LOW_ADMINISTRATOR: Final = {"user_id": "the low administrator"}
 NOBODYS_ROLE: Final = {"role_id": "a role that nobody holds"}
@@ -79,6 +83,11 @@ def _invites_the_banned(subject: Subject) -> Verdict:
     return BANNED_HERE if verdict == ALLOWED else verdict
 
 
+def _looks_up(subject: Subject) -> Verdict:
+    """A refusal of somebody else: whoever manages the server; to others there is none."""
+    return ALLOWED if subject.standing.is_inside and subject.rights & P.MANAGE_GUILD else UNKNOWN_DECISION
+
+
 def _revokes_invite(subject: Subject) -> Verdict:
     """Whoever manages the server or the channel."""
     if not subject.standing.is_inside:
@@ -93,7 +102,7 @@ ROWS: Final = (
     Row(f"PATCH {MEMBER}", OwnerOnly(), MUTE, note="mute above oneself", things=GRANDEE, refused_only=True),
     Row(f"PATCH {MEMBER}", NobodyInside(), MUTE, note="mute an administrator", things=LOW_ADMINISTRATOR),
     Row(f"PUT {BAN}", OwnerOnly(), {}, note="above oneself", things=GRANDEE, refused_only=True),
-    Row(f"PUT {BAN}", NobodyInside(), {}, note="oneself", things={"user_id": "oneself"}),
+    Row(f"PUT {BAN}", NobodyInside(), {}, note="oneself", things=ONESELF),
     Row(
         f"PUT {MEMBER}/roles/{{role_id}}", OwnerOnly(), note="a role above oneself", things=HIGH_ROLE, refused_only=True
     ),
@@ -196,6 +205,14 @@ ROWS: Final = (
         note="somebody banned",
         things=BANNED,
     ),
+    # Why.
+    Row(f"GET {IN_CHANNEL}", InChannel(P.MANAGE_GUILD), query=WHY),
+    Row(f"GET {IN_CHANNEL}", InChannel(P.MANAGE_GUILD, bare=True), query=WHY, note="where roles view"),
+    Row(f"GET {IN_CHANNEL}", InServer(), query=WHY, note="about oneself", things=ONESELF),
+    Row(f"GET {IN_CHANNEL}", InServer(), query=WHY, note="about oneself, where roles view", things=ONESELF, bare=True),
+    Row(f"GET {ON_SERVER}", InServer(P.MANAGE_GUILD), query=WHY),
+    Row(f"GET {ON_SERVER}", InServer(), query=WHY, note="about oneself", things=ONESELF),
+    Row(f"GET {BEEP}/decisions/{{decision_id}}", Other(_looks_up, P.MANAGE_GUILD)),
     # Webhooks.
     Row(f"GET {CHANNEL}/webhooks", InChannel(P.MANAGE_WEBHOOKS, bare=True), note="where roles view"),
     Row(

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support.api import Api
-from tests.support.matrix.rows import Row
+from tests.support.matrix.rows import BEEP, Row
 from tests.support.matrix.rules import ALLOWED, HIDDEN, Verdict
 from tests.support.matrix.stage import Ids, Stage, filled_in
 from tests.support.matrix.subjects import SUBJECTS, Subject, unable
@@ -38,7 +38,7 @@ async def refusals(stage: Stage, row: Row, begun: Callable[[], None] = lambda: N
         ids = await stage.things(row)
         begun()
         answer = await _call(stage.people[row.actor], row, ids)
-        return _compared(row.actor, answer, row.refusal)
+        return [*_compared(row.actor, answer, row.refusal), *await _unexplained(stage, row.actor, answer)]
     subjects = [*SUBJECTS, unable(row.rule.needed)] if row.rule.needed else SUBJECTS
     await stage.regrant(unable(row.rule.needed))
     # A refused call changes nothing, so all of them are about the same things.
@@ -48,7 +48,7 @@ async def refusals(stage: Stage, row: Row, begun: Callable[[], None] = lambda: N
 
     async def refuse(subject: Subject) -> list[str]:
         async with gate:
-            return await _refused(stage.people[subject.name], row, ids, row.rule.verdict(subject), subject)
+            return await _refused(stage, row, ids, row.rule.verdict(subject), subject)
 
     found = await asyncio.gather(*(refuse(each) for each in subjects if row.rule.verdict(each) != ALLOWED))
     return [line for lines in found for line in lines]
@@ -84,7 +84,8 @@ async def _play_alone(stage: Stage, row: Row) -> list[str]:
     return wrong if answer.is_success else [*wrong, f"newcomer: refused with {answer.status_code} {answer.text[:200]}"]
 
 
-async def _refused(person: Api, row: Row, ids: Ids, verdict: Verdict, subject: Subject) -> list[str]:
+async def _refused(stage: Stage, row: Row, ids: Ids, verdict: Verdict, subject: Subject) -> list[str]:
+    person = stage.people[subject.name]
     if verdict == HIDDEN:
         try:
             own = {"own_id": person.user_id}
@@ -93,7 +94,25 @@ async def _refused(person: Api, row: Row, ids: Ids, verdict: Verdict, subject: S
         except AssertionError as error:
             return [f"{subject.name}: not hidden: {str(error)[:300]}"]
         return []
-    return _compared(subject.name, await _call(person, row, ids), verdict)
+    answer = await _call(person, row, ids)
+    return [*_compared(subject.name, answer, verdict), *await _unexplained(stage, subject.name, answer)]
+
+
+async def _unexplained(stage: Stage, name: str, answer: httpx.Response) -> list[str]:
+    """What is wrong with a 403 that cannot be looked up, by the one refused and by the owner of the server."""
+    if answer.status_code != httpx.codes.FORBIDDEN:
+        return []
+    decision_id = answer.json().get("decision_id")
+    if not decision_id:
+        return [f"{name}: a 403 without decision_id: {answer.text[:200]}"]
+    path = f"{BEEP}/decisions/{decision_id}"
+    found = await stage.people[name].call("GET", path)
+    # Who is banned is told so, and is in no server of which they could be told more.
+    if not found.is_success or found.json()["user_id"] != stage.people[name].user_id:
+        return [f"{name}: cannot look the refusal up: {found.status_code} {found.text[:200]}"]
+    if "guild_id" in found.json() and not (await stage.owner.call("GET", path)).is_success:
+        return [f"{name}: the owner cannot look the refusal up"]
+    return []
 
 
 def _compared(name: str, answer: httpx.Response, verdict: Verdict) -> list[str]:

@@ -236,6 +236,11 @@ class Stage:
             self._group_id = made["id"]
         return {"channel_id": self._group_id}
 
+    async def _refusal(self, ids: Ids) -> Ids:
+        """That of the target, who may not do anything in the channel but view it."""
+        answer = await self.people["target"].call("POST", f"/channels/{ids['channel_id']}/messages", {"content": "no"})
+        return {"decision_id": answer.json()["decision_id"]}
+
     async def _third_guest(self, ids: Ids) -> Ids:
         return {"user_id": self.people["third guest"].user_id}
 
@@ -387,6 +392,7 @@ _MAKERS: Final[Mapping[str, Callable[[Stage, Ids], Awaitable[Ids]]]] = {
     "code": Stage._invite,
     "invitation_id": Stage._invitation,
     "guest_id": Stage._guest,
+    "decision_id": Stage._refusal,
     "bot_id": Stage._bot,
     "webhook_id": Stage._webhook,
     "thread_id": Stage._thread,
