@@ -4,7 +4,7 @@ Where it listens stands in a file of the directory. Who may call is proved by th
 may read that: nobody from outside, and no other user of the machine.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,16 @@ from beep.operator.v1.operator_service_pb2_grpc import OperatorServiceServicer, 
 from services.cli.data import OPERATOR_ADDRESS
 from services.cli.reconciliation import Reconciliation
 from services.common.auth import InternalTokens, require_service
+from services.common.bus import FACTS_REPAIRED, AccessChange, Audience, Bus, Envelope, server_shard
 from services.common.clock import Clock
 from services.common.errors import PermissionDenied
 from services.common.rpc import Channel, RpcServer
+from services.common.snowflake import SnowflakeGenerator
 
 NAME: Final = "operator"
 LOOPBACK: Final = "127.0.0.1:0"
+WORKER: Final = 5
+"""In the ids of its events; no service has the same."""
 
 
 class OperatorService(OperatorServiceServicer):
@@ -34,11 +38,17 @@ class OperatorService(OperatorServiceServicer):
 
 @asynccontextmanager
 async def serving(
-    data: Path, tokens: InternalTokens, peers: Mapping[str, Channel], clock: Clock
+    data: Path, tokens: InternalTokens, peers: Mapping[str, Channel], bus: Bus, clock: Clock
 ) -> AsyncIterator[None]:
     """Listen as long as the context is open."""
+    ids = SnowflakeGenerator(WORKER, clock)
+
+    async def tell(server_ids: Collection[int]) -> None:
+        """Live sessions keep what they may see until somebody tells them that it changed."""
+        await bus.publish([repaired(server_id, ids.next()) for server_id in server_ids])
+
     server = RpcServer(NAME, tokens)
-    server.add(add_OperatorServiceServicer_to_server, OperatorService(Reconciliation(peers, clock)))
+    server.add(add_OperatorServiceServicer_to_server, OperatorService(Reconciliation(peers, tell, clock)))
     listening, port = await server.listen(LOOPBACK)
     address = data / OPERATOR_ADDRESS
     address.write_text(f"127.0.0.1:{port}")
@@ -47,3 +57,15 @@ async def serving(
     finally:
         address.unlink(missing_ok=True)
         await listening.stop(grace=1.0)
+
+
+def repaired(server_id: int, event_id: int) -> Envelope:
+    return Envelope(
+        event_id=event_id,
+        shard=server_shard(server_id),
+        type=FACTS_REPAIRED,
+        body=b"{}",
+        audience=Audience.NONE,
+        server_id=server_id,
+        access=AccessChange(whole_server=True),
+    )

@@ -4,7 +4,7 @@ First everything that is stated, so that what is missing is found; then everythi
 states is. A page at a time: nothing is remembered between two of them but the cursor.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1 import drift_service_pb2 as drift_pb
@@ -13,7 +13,7 @@ from beep.authz.v1.drift_service_pb2_grpc import DriftServiceStub
 from beep.authz.v1.facts_service_pb2_grpc import FactsServiceStub
 from beep.operator.v1.operator_service_pb2 import ReconcileResponse
 from services.common.clock import Clock
-from services.common.errors import InvalidArgument
+from services.common.errors import BeepError, InvalidArgument
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
@@ -40,13 +40,20 @@ _Identity = tuple[int, int, int]
 
 
 class Reconciliation:
-    """`peers`: channels to authz, servers and users."""
+    def __init__(
+        self, peers: Mapping[str, Channel], repaired: Callable[[Collection[int]], Awaitable[None]], clock: Clock
+    ) -> None:
+        """Make it.
 
-    def __init__(self, peers: Mapping[str, Channel], clock: Clock) -> None:
+        Args:
+            peers: channels to authz, servers and users.
+            repaired: told of the servers in which something was repaired, or may have been, when it is in force.
+        """
         self._authz = DriftServiceStub(peers["authz"])
         self._sources: dict[str, FactsServiceAsyncStub] = {
             name: FactsServiceStub(peers[name]) for name in (SERVERS, USERS)
         }
+        self._repaired = repaired
         self._clock = clock
 
     async def step(self, cursor: str, *, apply: bool) -> ReconcileResponse:
@@ -101,7 +108,7 @@ class Reconciliation:
         while facts:
             last = self._clock.monotonic() >= give_up
             request = drift_pb.CompareFactsRequest(facts=facts, apply=apply, last=last)
-            answer = await self._authz.CompareFacts(request, timeout=CALL_SECONDS)
+            answer = await self._compared(request)
             report.drift.extend(answer.drift)
             if last:
                 report.changing += len(answer.changing)
@@ -116,6 +123,18 @@ class Reconciliation:
                 for fact in await self._ask(each.key for each in answer.changing)
                 if not only_removals or _is_removal(fact)
             ]
+
+    async def _compared(self, request: drift_pb.CompareFactsRequest) -> drift_pb.CompareFactsResponse:
+        try:
+            answer = await self._authz.CompareFacts(request, timeout=CALL_SECONDS)
+        except BeepError:
+            if request.apply:
+                await self._repaired({fact.stated.key.server_id for fact in request.facts} - {0})
+            raise
+        servers = {drift.key.server_id for drift in answer.drift if drift.repaired} - {0}
+        if servers:
+            await self._repaired(servers)
+        return answer
 
     async def _ask(self, keys: Iterable[facts_pb.FactKey]) -> list[facts_pb.StatedFact]:
         """What the sources state of these now, each once."""

@@ -112,7 +112,8 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
             rest.build, settings=chosen.rest, mounts=pages.mounts, listener=listener, websocket=sessions.connection
         )
         await host.start("rest", edge)
-        await stack.enter_async_context(operator.serving(settings.data, tokens, host.peers(operator.NAME), clock))
+        peers = host.peers(operator.NAME)
+        await stack.enter_async_context(operator.serving(settings.data, tokens, peers, bus, clock))
         yield addresses
 
 

@@ -89,6 +89,9 @@ PRIVATE_MESSAGE: Final = "PRIVATE_MESSAGE"
 THREAD_MESSAGE: Final = "THREAD_MESSAGE"
 """Control event to `servers`: the body's `user_id` has written in the thread `channel_id`."""
 
+FACTS_REPAIRED: Final = "FACTS_REPAIRED"
+"""Control event in a server's shard: what its members may see was wrong in authz, and is right from here on."""
+
 
 def service_shard(name: str) -> str:
     """Where a service is told what it has to do; it follows it with an `Inbox`."""
