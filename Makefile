@@ -38,7 +38,7 @@ EXAMPLES ?= 200
 conformance: $(DEV)  ## play the OpenAPI document with many generated calls (EXAMPLES=200 of each kind; 10 minutes)
 	CONFORMANCE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/conformance $(ARGS)
 
-mutate-authz: $(DEV)  ## remove each check of rights in turn and see the matrix notice it (5 minutes)
+mutate-authz: $(DEV)  ## plant defects of decisions, and remove each check of rights: see each noticed (5 minutes)
 	$(BIN)/python -m scripts.mutate_authz
 
 # With a space instead of the equals sign pytest would take the page, once it exists, for a test and look for its

@@ -5,7 +5,8 @@ schemata: Untch, Offutt, Harrold, 1993), so one process serves them all. Which r
 a mutant then only plays those. It is killed when somebody who must be refused is not.
 
 What counts as a check: a right that is asked of authz, a call that does nothing but refuse, and a condition in front
-of a refusal. Whether authz itself decides rightly is what tests/integration/authz proves, with mutants of its own.
+of a refusal. Whether authz itself decides rightly is what tests/integration/authz proves; the defects that are planted
+there are played here as well, before the checks (scripts/mutate_decisions.py).
 """
 
 import ast
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts import mutate_decisions
 from tests.support.beep_process import BeepProcess
 from tests.support.matrix.all_rows import ALL_ROWS
 from tests.support.matrix.play import refusals
@@ -343,11 +345,14 @@ class Play:
 
 
 def main() -> None:
+    never_noticed = mutate_decisions.main()
+    print()
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
         tree = Path(directory)
         for part in ("services", "gen", "web"):
             shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
-        sys.exit(1 if asyncio.run(run(tree)) else 0)
+        never_noticed += asyncio.run(run(tree))
+    sys.exit(1 if never_noticed else 0)
 
 
 if __name__ == "__main__":

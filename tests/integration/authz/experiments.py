@@ -1,6 +1,7 @@
 """Experiments with authz on one engine. Each returns what was wrong: nothing, as long as no defect is planted."""
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ from unittest.mock import patch
 
 from beep.authz.v1 import authz_service_pb2 as pb
 from beep.authz.v1 import facts_pb2 as facts
+from services.authz import explain
 from services.authz.answers import Answers, _Flight
 from services.common.errors import BeepError, Unavailable
 from services.common.permissions import Permission as P
@@ -57,9 +59,23 @@ async def compare(
                     return
                 await comparison.run(number, number, changes)
 
-        with forgetful(forgotten, worlds.start):
+        with forgetful(forgotten, worlds.start), _disagreements() as comparison.tally.unexplained:
             await asyncio.gather(*(next_ones() for _ in range(at_once)))
     return comparison.tally
+
+
+@contextmanager
+def _disagreements() -> Iterator[list[str]]:
+    """What authz says of refusals whose explanation comes to another end: it explains each, right after it."""
+
+    found: list[str] = []
+    logger, handler = logging.getLogger(explain.__name__), logging.Handler(logging.ERROR)
+    handler.emit = lambda record: found.append(f"{record.getMessage()}: {vars(record)}")  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class Tally:
     Attributes:
         decisions: bits that were decided, those in flight not counted.
         allowed: those of them that were granted. A generator that denies nearly everything agrees with anything.
+        unexplained: refusals that authz explained otherwise than it decided.
     """
 
     worlds: int = 0
@@ -83,6 +84,7 @@ class Tally:
     decisions: int = 0
     allowed: int = 0
     wrong: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
 
     @property
     def share(self) -> float:
@@ -95,6 +97,7 @@ class Tally:
         self.decisions += other.decisions
         self.allowed += other.allowed
         self.wrong += other.wrong
+        self.unexplained += other.unexplained
         return self
 
     def __str__(self) -> str:

@@ -36,6 +36,7 @@ async def _agree(server: PermifyServer, engine: Engine, worlds: int, changes: in
             batch = range(start, min(start + BATCH, first + worlds))
             total += await compare(engine, batch, changes, at_once=AT_ONCE, forgotten=0.01)
             assert total.wrong == []
+            assert total.unexplained == []
             assert witness.wrong == []
     print(f"{total}; {witness.asked:,} checks asked again by REST, {witness.allowed:,} of them allowed")
     assert total.worlds == worlds
