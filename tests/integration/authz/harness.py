@@ -27,7 +27,7 @@ from services.authz.config import DEFAULTS, Settings
 from services.common.auth import Principal
 from services.common.clock import SystemClock
 from services.common.permissions import Permission as P
-from tests.integration.authz.questions import AllRights, Audience, PrivateRights, Question, SomeRights
+from tests.integration.authz.questions import PATIENCE, AllRights, Audience, PrivateRights, Question, SomeRights
 from tests.integration.authz.worlds import INTERESTING, World
 from tests.support.in_process import in_process, service
 
@@ -197,13 +197,16 @@ class _Run:
     async def _apply(self, changes: list[FactChange]) -> None:
         self._world.version += 1
         await self._authz.ApplyFacts(
-            pb.ApplyFactsRequest(server_id=self._world.server.id, version=self._world.version, changes=changes)
+            pb.ApplyFactsRequest(server_id=self._world.server.id, version=self._world.version, changes=changes),
+            timeout=PATIENCE,
         )
 
     async def _apply_elsewhere(self, changes: list[FactChange]) -> None:
         """What is about no server."""
         self._world.version += 1
-        await self._authz.ApplyFacts(pb.ApplyFactsRequest(version=self._world.version, changes=changes))
+        await self._authz.ApplyFacts(
+            pb.ApplyFactsRequest(version=self._world.version, changes=changes), timeout=PATIENCE
+        )
 
     def _about(self, user: int) -> Question:
         world = self._world

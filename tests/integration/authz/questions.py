@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from beep.authz.v1 import authz_service_pb2 as pb
 from services.common.permissions import Permission as P
@@ -11,6 +11,9 @@ from tests.support.oracle import ALL
 
 if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
+
+PATIENCE: Final = 60.0
+"""Seconds. A whole mask from nothing is a hundred checks, and many worlds are compared side by side."""
 
 
 class Question(Protocol):
@@ -37,7 +40,7 @@ class AllRights:
 
     async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
         request = pb.GetPermissionsRequest(user_id=self.user, server_id=self.server, channel_ids=self.places)
-        answer = await authz.GetPermissions(request)
+        answer = await authz.GetPermissions(request, timeout=PATIENCE)
         if not answer.is_member:
             return None
         return answer.permissions, tuple((one.channel_id, one.permissions) for one in answer.channels)
@@ -74,7 +77,7 @@ class SomeRights:
             request.channel_id = self.place
         else:
             request.server_id = self.server
-        answer = await authz.Authorize(request)
+        answer = await authz.Authorize(request, timeout=PATIENCE)
         return answer.outcome, answer.missing, answer.granted
 
     def wanted(self, world: World) -> object:
@@ -108,7 +111,9 @@ class PrivateRights:
     channel: int
 
     async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
-        answer = await authz.Authorize(pb.AuthorizeRequest(user_id=self.user, channel_id=self.channel, optional=ALL))
+        answer = await authz.Authorize(
+            pb.AuthorizeRequest(user_id=self.user, channel_id=self.channel, optional=ALL), timeout=PATIENCE
+        )
         return None if answer.outcome == pb.OUTCOME_HIDDEN else answer.granted
 
     def wanted(self, world: World) -> object:
@@ -128,7 +133,9 @@ class Audience:
     users: tuple[int, ...]
 
     async def ask(self, authz: "AuthzServiceAsyncStub") -> object:
-        answer = await authz.ComputeAudience(pb.ComputeAudienceRequest(server_id=self.server, user_ids=self.users))
+        answer = await authz.ComputeAudience(
+            pb.ComputeAudienceRequest(server_id=self.server, user_ids=self.users), timeout=PATIENCE
+        )
         return {
             user: (group.permissions, frozenset(group.channel_ids))
             for group in answer.groups
