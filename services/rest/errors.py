@@ -56,6 +56,11 @@ TABLE: Final[Mapping[str, Row]] = {
     INVALID_FORM: Row(400, 50035, "Invalid Form Body"),
     "REQUEST_TOO_LARGE": Row(413, 40005, "Request entity too large"),
     "BLOBS_FULL": Row(503, 0, "There is no room left for files; messages without them go on"),
+    # Nothing is allowed that cannot be checked.
+    "PERMIFY_UNAVAILABLE": Row(503, 0, "Permissions cannot be checked at the moment. Try again soon."),
+    "PERMIFY_KEY_REFUSED": Row(503, 0, "Permissions cannot be checked at the moment. Try again soon."),
+    "CHANGE_WAITS": Row(503, 0),
+    "CHANGES_WAIT": Row(503, 0),
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),
     "INVALID_WEBHOOK_TOKEN": Row(401, 50027, "Invalid Webhook Token"),
     # Not there, or not for the caller to know.

@@ -280,8 +280,8 @@ async def test_relay_retries_facts_with_growing_pauses_and_never_skips_them(
     authz.failing.clear()
     await clock.until_sleeping(2)
     clock.advance(relay_module._LAST_RETRY)
+    await until(lambda: authz.applied == [1, 2])
     await relay.published(2)
-    assert authz.applied == [1, 2]
     assert await log(bus) == [1, 2]
 
 
@@ -294,6 +294,36 @@ async def test_relay_does_not_delay_a_shard_when_another_is_stuck(
     await system.commit(record(2), record(3, "server:2", facts=True), record(4, "server:3"), on_commit=relay.notify)
     await asyncio.gather(relay.published(3), relay.published(4))
     assert sorted(await log(bus)) == [3, 4]
+
+
+async def test_relay_tells_who_waits_when_the_shard_stands_still_and_lets_nobody_else_begin(
+    system: OutboxUnderTest, bus: WatchedBus, build: Build, authz: Authz, clock: ManualClock
+) -> None:
+    relay = await build()
+    authz.failing.add("server:1")
+    await system.commit(record(1, facts=True), record(2), record(3, "server:2"), on_commit=relay.notify)
+    waiting = [asyncio.ensure_future(relay.published(record_id)) for record_id in (1, 2)]
+    while not all(one.done() for one in waiting):
+        relay.require_flowing("server:1")
+        await clock.until_sleeping(2)
+        clock.advance(0.05)
+        await turns(5)
+        assert clock.monotonic() < 1.0, "who waits is told within a second"
+    for outcome in waiting:
+        with pytest.raises(Unavailable, match="CHANGE_WAITS"):
+            await outcome
+    with pytest.raises(Unavailable, match="CHANGE_WAITS"):
+        await relay.published(1)
+    with pytest.raises(Unavailable, match="CHANGES_WAIT"):
+        relay.require_flowing("server:1")
+    relay.require_flowing("server:2")
+    authz.failing.clear()
+    await clock.until_sleeping(2)
+    clock.advance(relay_module._LAST_RETRY)
+    await until(lambda: authz.applied == [1])
+    relay.require_flowing("server:1")
+    await relay.published(2)
+    assert await log(bus, "server:1") == [1, 2]
 
 
 async def test_relay_makes_one_append_of_what_is_committed_together(

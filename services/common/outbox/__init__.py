@@ -19,7 +19,7 @@ What the relay promises
     2. Per shard, records are worked off in the order in which they were committed. None begins before the one before
        it is published, also after a crash: what the crash left behind goes first.
     3. The facts of a record are applied before its envelopes are published, and are never skipped: a shard whose
-       facts cannot be applied stands still, and says so, rather than going on with the wrong rights.
+       facts cannot be applied stands still, and says so within a second, rather than going on with the wrong rights.
     4. Shards do not wait for each other. What is ready at the same time is one append to the bus.
     5. A record that can never be published is moved to the dead letters with the reason; its shard goes on.
     6. Memory is bounded: past `max_queued` records the relay leaves new ones in the outbox and reads them from there.

@@ -20,7 +20,9 @@ _MAX_REMEMBERED: Final = 8_192
 _PUBLISH_DEADLINE: Final = 5.0
 _APPLY_DEADLINE: Final = 5.0
 _FIRST_RETRY: Final = 0.05
-_LAST_RETRY: Final = 5.0
+_LAST_RETRY: Final = 1.0
+_STUCK_SECONDS: Final = 0.6
+"""A shard whose facts could not be applied for so long stands still; who waits for it is told, and need not wait on."""
 _MARK_SECONDS: Final = 0.25
 _SWEEP_SECONDS: Final = 5.0
 
@@ -71,8 +73,10 @@ class Relay:
         self._lanes: dict[str, _Lane] = {}
         self._ready: dict[str, None] = {}
         """The shards whose first entry is ready, in the order in which they became so."""
-        self._known: set[int] = set()
-        """Records in a lane, and published ones that the outbox does not yet know to be done."""
+        self._known: dict[int, str] = {}
+        """Records in a lane, and published ones that the outbox does not yet know to be done; and their shards."""
+        self._stuck: set[str] = set()
+        """Shards that stand still because the facts of their first record cannot be applied."""
         self._done: list[int] = []
         self._outcomes: dict[int, BeepError | None] = {}
         """What became of the newest records: None, or why it is a dead letter."""
@@ -140,13 +144,15 @@ class Relay:
         Raises:
             DeadlineExceeded: not yet. The change is stored and will be published.
             Internal: it is a dead letter.
-            Unavailable: the relay was closed.
+            Unavailable: the relay was closed, or the shard stands still. The change is stored and will be published.
         """
         if record_id in self._outcomes:
             outcome = self._outcomes[record_id]
             if outcome is not None:
                 raise outcome
             return
+        if self._known.get(record_id) in self._stuck:
+            raise _waits()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(record_id, [])
         waiters.append(waiter)
@@ -174,6 +180,15 @@ class Relay:
 
         return set(await asyncio.gather(*map(wait, record_ids))) - {0}
 
+    def require_flowing(self, shard: str) -> None:
+        """Ask before a change that nobody can be told of as long as the shard stands still.
+
+        Raises:
+            Unavailable: it does.
+        """
+        if shard in self._stuck:
+            raise Unavailable("CHANGES_WAIT", "An earlier change has not taken effect yet. Try again in a moment.")
+
     @property
     def queued(self) -> int:
         """How many records are held in memory."""
@@ -196,7 +211,7 @@ class Relay:
         if len(self._known) >= self._max_queued:
             self._behind = True
             return False
-        self._known.add(record.id)
+        self._known[record.id] = record.shard
         lane = self._lanes.get(record.shard)
         if lane is None:
             lane = self._lanes[record.shard] = deque()
@@ -218,6 +233,7 @@ class Relay:
 
     async def _apply_facts(self, shard: str, lane: _Lane) -> None:
         record = lane[0].record
+        begun = self._clock.monotonic()
         retry = _FIRST_RETRY
         while True:
             try:
@@ -232,8 +248,13 @@ class Relay:
                 logger.log(
                     level, "facts_not_applied", extra={"shard": shard, "record": record.id, "error": repr(error)}
                 )
+            if self._clock.monotonic() - begun >= _STUCK_SECONDS:
+                self._stuck.add(shard)
+                for entry in lane:
+                    self._tell(entry.record.id, _waits())
             await self._clock.sleep(retry)
             retry = min(retry * 2, _LAST_RETRY)
+        self._stuck.discard(shard)
         lane[0].ready = True
         self._advance(shard, lane)
 
@@ -302,13 +323,17 @@ class Relay:
             record_id = lane.popleft().record.id
             self._done.append(record_id)
             self._outcomes[record_id] = refusal
-            for waiter in self._waiters.get(record_id, ()):
-                if not waiter.done():
-                    waiter.set_result(None) if refusal is None else waiter.set_exception(refusal)
+            self._tell(record_id, refusal)
         while len(self._outcomes) > _MAX_REMEMBERED:
             del self._outcomes[next(iter(self._outcomes))]
         self._advance(shard, lane)
         self._unmarked.set()
+
+    def _tell(self, record_id: int, refusal: BeepError | None) -> None:
+        """To whoever waits for the record."""
+        for waiter in self._waiters.get(record_id, ()):
+            if not waiter.done():
+                waiter.set_result(None) if refusal is None else waiter.set_exception(refusal)
 
     # Tending the outbox: marking what is done, reading what was left behind.
 
@@ -340,7 +365,8 @@ class Relay:
             if done:
                 await self._outbox.mark_done(done)
                 del self._done[: len(done)]
-                self._known.difference_update(done)
+                for record_id in done:
+                    self._known.pop(record_id, None)
 
     async def _sweep(self) -> None:
         """Queue every record of the outbox that is not known, oldest first; stop when there is no more room."""
@@ -368,3 +394,7 @@ class Relay:
             if len(page) < _PAGE:
                 return True
             after = page[-1].position
+
+
+def _waits() -> Unavailable:
+    return Unavailable("CHANGE_WAITS", "The change is stored. It takes effect as soon as permissions can be changed.")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from services.common.bus import server_shard
 from services.common.clock import Clock
 from services.common.errors import Aborted
 from services.common.limits import IDEMPOTENCY_KEY
@@ -154,6 +155,8 @@ class Changes:
         first = await self.first_result(key)
         if first is not None:
             return await self._repeat(server_id, first)
+        # Before anything is stored: it could not be told to anybody, and who asked would ask again.
+        self._relay.require_flowing(server_shard(server_id))
         try:
             async with self._queues.turn(server_id):
                 made, record_id = await self._decide(server_id, decide, deed, wanted, key, result)
