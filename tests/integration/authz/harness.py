@@ -12,7 +12,7 @@ Why the comparison asks as it does (each defect that hides from a simpler one is
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from services.authz.__main__ import build
 from services.authz.config import DEFAULTS, Settings
 from services.common.auth import Principal
 from services.common.clock import SystemClock
+from services.common.errors import DeadlineExceeded, Unavailable
 from services.common.permissions import Permission as P
 from tests.integration.authz.questions import PATIENCE, AllRights, Audience, PrivateRights, Question, SomeRights
 from tests.integration.authz.worlds import INTERESTING, World
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
 
 CALLER = service("servers")
+
+TRIES = 10
+PAUSE_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -76,6 +80,7 @@ class Tally:
         decisions: bits that were decided, those in flight not counted.
         allowed: those of them that were granted. A generator that denies nearly everything agrees with anything.
         unexplained: refusals that authz explained otherwise than it decided.
+        unanswered: what was asked again, because the engine was too slow to answer; that is no answer.
     """
 
     worlds: int = 0
@@ -85,6 +90,7 @@ class Tally:
     allowed: int = 0
     wrong: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    unanswered: int = 0
 
     @property
     def share(self) -> float:
@@ -98,13 +104,15 @@ class Tally:
         self.allowed += other.allowed
         self.wrong += other.wrong
         self.unexplained += other.unexplained
+        self.unanswered += other.unanswered
         return self
 
     def __str__(self) -> str:
         asked = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.questions.items()))
         return (
             f"{self.worlds:,} servers, {self.changes:,} changes, {sum(self.questions.values()):,} questions ({asked}), "
-            f"{self.decisions:,} decisions, {self.share:.1%} allowed, {len(self.wrong)} differences"
+            f"{self.decisions:,} decisions, {self.share:.1%} allowed, {self.unanswered} not answered at first, "
+            f"{len(self.wrong)} differences"
         )
 
 
@@ -139,6 +147,7 @@ class _Run:
         # Not the world's own: what is asked must not change what happens.
         self._random = Random(seed)
         self._made = 0
+        self._clock = SystemClock()
 
     async def begin(self) -> None:
         world = self._world
@@ -170,7 +179,7 @@ class _Run:
                 right.append(question.wanted(world))
         # Sometimes the question is there first, sometimes a change.
         happening: list[Coroutine[object, object, object]] = [self._apply(facts) for facts in requests]
-        happening.insert(place := self._random.randrange(len(requests) + 1), question.ask(self._authz))
+        happening.insert(place := self._random.randrange(len(requests) + 1), self._ask(question))
         asked = (await asyncio.gather(*happening))[place]
         self._made += changes
         self._tally.changes += changes
@@ -196,10 +205,8 @@ class _Run:
 
     async def _apply(self, changes: list[FactChange]) -> None:
         self._world.version += 1
-        await self._authz.ApplyFacts(
-            pb.ApplyFactsRequest(server_id=self._world.server.id, version=self._world.version, changes=changes),
-            timeout=PATIENCE,
-        )
+        request = pb.ApplyFactsRequest(server_id=self._world.server.id, version=self._world.version, changes=changes)
+        await self._answered(lambda: self._authz.ApplyFacts(request, timeout=PATIENCE))
 
     async def _apply_elsewhere(self, changes: list[FactChange]) -> None:
         """What is about no server."""
@@ -222,7 +229,7 @@ class _Run:
         return Audience(self._world.server.id, (*self._world.users, self._world.stranger))
 
     async def _compare(self, question: Question) -> None:
-        answer, wanted = await question.ask(self._authz), question.wanted(self._world)
+        answer, wanted = await self._ask(question), question.wanted(self._world)
         if answer != wanted:
             self._wrong(f"{question}: authz {answer}, oracle {wanted}")
         self._tally.questions[type(question).__name__] += 1

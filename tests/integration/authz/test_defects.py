@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.authz.defects import DEFECTS, Defect
+from tests.integration.authz.defects import Defect, defects_on
 from tests.integration.authz.engines import EMBEDDED
 from tests.integration.authz.experiments import DIRECTED, Experiment
 
@@ -12,6 +12,6 @@ async def test_decision_is_right_when_something_happens_within_it(experiment: Ex
     assert await experiment(EMBEDDED) == []
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=str)
+@pytest.mark.parametrize("defect", defects_on("embedded"), ids=str)
 async def test_defect_is_noticed_when_it_is_planted(defect: Defect) -> None:
     assert await defect.notice(EMBEDDED), f"nobody noticed: {defect}"

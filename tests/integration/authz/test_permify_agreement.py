@@ -38,6 +38,7 @@ async def _agree(server: PermifyServer, engine: Engine, worlds: int, changes: in
             assert total.wrong == []
             assert total.unexplained == []
             assert witness.wrong == []
+            print(f"{total.worlds:,} of {worlds:,} servers", flush=True)
     print(f"{total}; {witness.asked:,} checks asked again by REST, {witness.allowed:,} of them allowed")
     assert total.worlds == worlds
     assert total.changes == worlds * changes
