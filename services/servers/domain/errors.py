@@ -67,10 +67,16 @@ class UnknownBot(NotFound):
 
 
 class MissingPermissions(PermissionDenied):
-    """`missing` are the bits that the caller would need; 0 when the hierarchy of roles forbids it."""
+    """`missing` are the bits that the caller would need; 0 when the hierarchy of roles forbids it.
 
-    def __init__(self, message: str = "Missing permissions.", *, missing: int = 0) -> None:
-        super().__init__("MISSING_PERMISSIONS", message, metadata={"missing": str(missing)} if missing else {})
+    `server_id`: where the request itself does not say where it is, so that whoever manages the server can look it up.
+    """
+
+    def __init__(self, message: str = "Missing permissions.", *, missing: int = 0, server_id: int = 0) -> None:
+        metadata = {"missing": str(missing)} if missing else {}
+        if server_id:
+            metadata["server_id"] = str(server_id)
+        super().__init__("MISSING_PERMISSIONS", message, metadata=metadata)
 
 
 class OutOfHierarchy(MissingPermissions):
@@ -83,8 +89,8 @@ class OutOfHierarchy(MissingPermissions):
 class Banned(PermissionDenied):
     """The user, or another account of the same person."""
 
-    def __init__(self) -> None:
-        super().__init__("USER_BANNED", "The user is banned from this server.")
+    def __init__(self, server_id: int) -> None:
+        super().__init__("USER_BANNED", "The user is banned from this server.", metadata={"server_id": str(server_id)})
 
 
 class AlreadyMember(FailedPrecondition):

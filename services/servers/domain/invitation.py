@@ -33,7 +33,7 @@ def create(
     if is_member:
         raise AlreadyMember
     if ban is not None:
-        raise Banned
+        raise Banned(state.id)
     hidden = invitation.inviter_id in blocked
     earlier = [other for other in existing if other.invitee_id == invitation.invitee_id]
     if earlier and (hidden or any(other.inviter_id not in blocked for other in earlier)):

@@ -81,7 +81,7 @@ def create(
 def delete(state: ServerState, invite: Invite, *, actor_id: int, may_delete_any: bool) -> Change:
     """One's own invitation, or anybody's."""
     if not may_delete_any and invite.inviter_id != actor_id:
-        raise MissingPermissions("This is somebody else's invitation.")
+        raise MissingPermissions("This is somebody else's invitation.", server_id=state.id)
     return Change(state.changed(), (InviteDeleted(invite.code, invite.channel_id),), invites_removed=(invite,))
 
 

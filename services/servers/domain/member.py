@@ -52,7 +52,7 @@ def join(state: ServerState, applicant: Applicant, *, now_ms: int) -> Change:
         Banned
     """
     if applicant.bans:
-        raise Banned
+        raise Banned(state.id)
     member = Member(user_id=applicant.user_id, joined_at_ms=now_ms)
     return Change(
         state.changed(member_count=state.member_count + 1),

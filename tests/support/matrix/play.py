@@ -10,7 +10,7 @@ import httpx
 from tests.support.api import Api
 from tests.support.matrix.rows import BEEP, Row
 from tests.support.matrix.rules import ALLOWED, HIDDEN, Verdict
-from tests.support.matrix.stage import Ids, Stage, filled_in
+from tests.support.matrix.stage import Ids, Stage, filled_in, names_in
 from tests.support.matrix.subjects import SUBJECTS, Subject, unable
 from tests.support.world import NOBODYS_ID, assert_hidden
 
@@ -38,7 +38,7 @@ async def refusals(stage: Stage, row: Row, begun: Callable[[], None] = lambda: N
         ids = await stage.things(row)
         begun()
         answer = await _call(stage.people[row.actor], row, ids)
-        return [*_compared(row.actor, answer, row.refusal), *await _unexplained(stage, row.actor, answer)]
+        return [*_compared(row.actor, answer, row.refusal), *await _unexplained(stage, row, row.actor, answer)]
     subjects = [*SUBJECTS, unable(row.rule.needed)] if row.rule.needed else SUBJECTS
     await stage.regrant(unable(row.rule.needed))
     # A refused call changes nothing, so all of them are about the same things.
@@ -95,10 +95,10 @@ async def _refused(stage: Stage, row: Row, ids: Ids, verdict: Verdict, subject: 
             return [f"{subject.name}: not hidden: {str(error)[:300]}"]
         return []
     answer = await _call(person, row, ids)
-    return [*_compared(subject.name, answer, verdict), *await _unexplained(stage, subject.name, answer)]
+    return [*_compared(subject.name, answer, verdict), *await _unexplained(stage, row, subject.name, answer)]
 
 
-async def _unexplained(stage: Stage, name: str, answer: httpx.Response) -> list[str]:
+async def _unexplained(stage: Stage, row: Row, name: str, answer: httpx.Response) -> list[str]:
     """What is wrong with a 403 that cannot be looked up, by the one refused and by the owner of the server."""
     if answer.status_code != httpx.codes.FORBIDDEN:
         return []
@@ -107,10 +107,11 @@ async def _unexplained(stage: Stage, name: str, answer: httpx.Response) -> list[
         return [f"{name}: a 403 without decision_id: {answer.text[:200]}"]
     path = f"{BEEP}/decisions/{decision_id}"
     found = await stage.people[name].call("GET", path)
-    # Who is banned is told so, and is in no server of which they could be told more.
     if not found.is_success or found.json()["user_id"] != stage.people[name].user_id:
         return [f"{name}: cannot look the refusal up: {found.status_code} {found.text[:200]}"]
-    if "guild_id" in found.json() and not (await stage.owner.call("GET", path)).is_success:
+    # Who plays alone does it elsewhere, or about nothing that is the server's.
+    is_here = not row.actor and names_in(row.path) & {"server_id", "channel_id", "webhook_id", "code"}
+    if is_here and not (await stage.owner.call("GET", path)).is_success:
         return [f"{name}: the owner cannot look the refusal up"]
     return []
 
