@@ -10,7 +10,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+from tests.support.permify import PermifyServer
 
 START_SECONDS = 30.0
 
@@ -28,6 +30,9 @@ class BeepProcess:
     module: str = "services.cli"
     process: subprocess.Popen[str] | None = None
     output: list[str] = field(default_factory=list)
+    # Decides in every Beep of this run, each with a tenant of its own; None: the engine that is embedded in each.
+    permify: ClassVar[PermifyServer | None] = None
+    tenant: str = ""
 
     def start(self) -> Self:
         with self.log.open("a") as log:
@@ -36,7 +41,7 @@ class BeepProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | self.env,
+                env=os.environ | self._engine() | self.env,
             )
         try:
             self._read_addresses()
@@ -44,6 +49,12 @@ class BeepProcess:
             self.kill()
             raise
         return self
+
+    def _engine(self) -> dict[str, str]:
+        if self.permify is None:
+            return {}
+        self.tenant = self.tenant or self.permify.new_tenant()
+        return self.permify.environment(self.tenant)
 
     def _read_addresses(self) -> None:
         assert self.process is not None

@@ -37,6 +37,17 @@ def found(environment: Mapping[str, str] = os.environ) -> str:
     return ""
 
 
+def described(environment: Mapping[str, str] = os.environ) -> str:
+    """Which one `found` found, for a person. (Over the network Permify does not say what it is.)"""
+    if environment.get("BEEP_TEST_PERMIFY"):
+        return "the one of BEEP_TEST_PERMIFY"
+    version = _output("permify", "version")
+    programs = _postgres_programs()
+    if environment.get("BEEP_TEST_POSTGRES") or programs is None:
+        return f"{version} on the PostgreSQL of BEEP_TEST_POSTGRES"
+    return f"{version} on PostgreSQL {_output(programs / 'postgres', '--version').split()[2]}"
+
+
 @dataclass
 class Postgres:
     """A PostgreSQL of our own."""
@@ -255,6 +266,10 @@ def _directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _output(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=START_SECONDS).stdout.strip()
 
 
 def _until(ready: Callable[[], bool], name: str, process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,10 @@ ids. The ids are those of docs/stories.toml; another one is an error when the te
 nobody ever looks for. `pytest --stories-report FILE` prints every story with its state and writes the table to FILE.
 
 A story has *passed* when at least one of its tests ran and every one of them passed; it has *failed* when one of them
-did anything else; with no test, or none that ran, it has *no test*.
+did anything else; it was *not run* when none of them ran, and with none it has *no test*.
+
+That is said twice: of the tests in which a real Permify decides (those marked `permify`), and of all others, in which
+the embedded engine does.
 """
 
 import tomllib
@@ -15,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from tests.support import permify
 
 STORIES: Final = Path(__file__).resolve().parents[2] / "docs" / "stories.toml"
 
@@ -30,7 +35,19 @@ class State(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
+    NOT_RUN = "not run"
     NO_TEST = "no test"
+
+
+class Engine(Enum):
+    """What decides in a test."""
+
+    EMBEDDED = "embedded"
+    PERMIFY = "Permify"
+
+    @classmethod
+    def of(cls, item: pytest.Item) -> "Engine":
+        return cls.PERMIFY if item.get_closest_marker("permify") is not None else cls.EMBEDDED
 
 
 def read_stories(path: Path = STORIES) -> dict[str, dict[str, str]]:
@@ -40,8 +57,10 @@ def read_stories(path: Path = STORIES) -> dict[str, dict[str, str]]:
 
 def state_of(outcomes: list[str]) -> State:
     """Return what the outcomes of all tests of one story ("passed", "failed", "skipped", "not run") come to."""
-    if not set(outcomes) & {"passed", "failed"}:
+    if not outcomes:
         return State.NO_TEST
+    if not set(outcomes) & {"passed", "failed"}:
+        return State.NOT_RUN
     return State.PASSED if set(outcomes) == {"passed"} else State.FAILED
 
 
@@ -51,7 +70,8 @@ class StoryReport:
     def __init__(self, areas: Mapping[str, Mapping[str, str]]) -> None:
         self._areas = areas
         self._known = {story for stories in areas.values() for story in stories}
-        self._tests: dict[str, list[str]] = {}
+        # By the name of the engine, by story. (Plain names, because workers hand it over.)
+        self._tests: dict[str, dict[str, list[str]]] = {}
         self._outcomes: dict[str, str] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -70,7 +90,8 @@ class StoryReport:
         for item in session.items:
             for mark in item.iter_markers("story"):
                 for story in mark.args:
-                    self._tests.setdefault(story, []).append(item.nodeid)
+                    by_story = self._tests.setdefault(Engine.of(item).value, {})
+                    by_story.setdefault(story, []).append(item.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the worst of a test's phases: one that passes and cannot be torn down has failed."""
@@ -101,33 +122,45 @@ class StoryReport:
         terminalreporter.section("stories")
         for stories in self._areas.values():
             for story, text in stories.items():
-                terminalreporter.line(f"{story}  {self._state(story).value:7}  {text}")
-        terminalreporter.line(self._total())
+                states = "  ".join(f"{self._state(story, engine).value:7}" for engine in Engine)
+                terminalreporter.line(f"{story}  {states}  {text}")
+        for engine in Engine:
+            terminalreporter.line(self._total(engine))
         target.write_text(self.markdown(), encoding="utf-8")
 
     def markdown(self) -> str:
         """Return the table as a page. It says nothing of time or machine: the same outcome is the same page."""
         lines = ["# Stories", "", "Written by `make stories`; the texts are those of [stories.toml](stories.toml).", ""]
-        lines += [self._total(), ""]
+        for engine in Engine:
+            lines += [f"- {self._total(engine)}"]
+        lines += ["", "A story that no test shows on Permify is one that starts no Beep, or that a browser shows.", ""]
+        heads = " | ".join(engine.value for engine in Engine)
         for area, stories in self._areas.items():
-            lines += [f"## {area}", "", "| id | state | story | tests |", "|---|---|---|---|"]
-            lines += [
-                f"| {story} | {self._state(story).value} | {text.replace('|', '&#124;')} | {self._links(story)} |"
-                for story, text in stories.items()
-            ]
+            lines += [f"## {area}", "", f"| id | {heads} | story | tests |", "|---|---|---|---|---|"]
+            for story, text in stories.items():
+                states = " | ".join(self._state(story, engine).value for engine in Engine)
+                lines.append(f"| {story} | {states} | {text.replace('|', '&#124;')} | {self._links(story)} |")
             lines.append("")
         return "\n".join(lines)
 
-    def _state(self, story: str) -> State:
-        return state_of([self._outcomes.get(test, "not run") for test in self._tests.get(story, [])])
+    def _of(self, story: str, engine: Engine) -> list[str]:
+        return self._tests.get(engine.value, {}).get(story, [])
 
-    def _total(self) -> str:
-        states = [self._state(story) for stories in self._areas.values() for story in stories]
-        return ", ".join(f"{states.count(state)} {state.value}" for state in State) + f", of {len(states)} stories"
+    def _state(self, story: str, engine: Engine) -> State:
+        return state_of([self._outcomes.get(test, "not run") for test in self._of(story, engine)])
+
+    def _total(self, engine: Engine) -> str:
+        states = [self._state(story, engine) for stories in self._areas.values() for story in stories]
+        ran = bool(set(states) & {State.PASSED, State.FAILED})
+        name = f"{engine.value}, {permify.described()}" if engine is Engine.PERMIFY and ran else engine.value
+        if engine is Engine.PERMIFY and not ran:
+            name += f", not run here ({permify.found() or 'none of its tests was chosen'})"
+        counts = ", ".join(f"{states.count(state)} {state.value}" for state in State)
+        return f"{name}: {counts}, of {len(states)} stories"
 
     def _links(self, story: str) -> str:
         # One link for all cases of a parametrised test.
-        tests = {test.partition("[")[0] for test in self._tests.get(story, [])}
+        tests = {test.partition("[")[0] for engine in Engine for test in self._of(story, engine)}
         return "<br>".join(
             f"[{name.rpartition('::')[2]}](../{path})"
             for path, _, name in (test.partition("::") for test in sorted(tests))

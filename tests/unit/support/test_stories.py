@@ -10,22 +10,25 @@ pytest_plugins = ["pytester"]
 
 SETTINGS = f"""
 [pytest]
-markers = story(id)
+markers =
+    story(id)
+    permify
 pythonpath = {Path(__file__).resolve().parents[3].as_posix()!r}
 """
 
 
 @pytest.fixture(autouse=True)
 def only_named_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading all that is installed takes longer than these tests."""
+    """Loading all that is installed takes longer than these tests. What Permify is there is none of their business."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("BEEP_TEST_PERMIFY", "permify.example:3478")
 
 
 @pytest.mark.parametrize(
     ("outcomes", "state"),
     [
         ([], State.NO_TEST),
-        (["skipped", "not run"], State.NO_TEST),
+        (["skipped", "not run"], State.NOT_RUN),
         (["passed", "passed"], State.PASSED),
         (["passed", "failed"], State.FAILED),
         (["passed", "skipped"], State.FAILED),
@@ -43,8 +46,8 @@ def test_stories_have_unique_ids_of_their_area() -> None:
 
 def test_empty_run_reports_every_story_without_test() -> None:
     page = StoryReport(read_stories()).markdown()
-    assert page.count("| no test |") == 108
-    assert "0 passed, 0 failed, 108 no test, of 108 stories" in page
+    assert page.count("| no test | no test |") == 108
+    assert "embedded: 0 passed, 0 failed, 0 not run, 108 no test, of 108 stories" in page
 
 
 SUITE = """
@@ -70,6 +73,19 @@ def test_edit_works(leak): pass
 
 @pytest.mark.story("CHT-12")
 def test_history_is_skipped(): pytest.skip("no client here")
+
+@pytest.fixture(params=["a", pytest.param("b", marks=pytest.mark.permify)])
+def beep(request): return request.param
+
+@pytest.mark.story("SRV-01")
+def test_server_is_made(beep): pass
+
+@pytest.mark.story("SRV-02")
+def test_invitation_is_sent(beep): assert beep == "a"
+
+@pytest.mark.story("SRV-03")
+def test_link_is_made(beep):
+    if beep == "b": pytest.skip("there is no Permify")
 """
 
 
@@ -90,7 +106,7 @@ def test_report_is_the_same_page_however_the_tests_are_run(
 
     text = page.read_text(encoding="utf-8")
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
-    assert "| passed |" in lines["CHT-08"]
+    assert "| passed | no test |" in lines["CHT-08"]
     assert lines["CHT-08"].endswith("| [test_send_reaches_everyone](../test_suite.py) |")
     assert "| passed |" in lines["CHT-18"]
     assert "| failed |" in lines["CHT-10"]
@@ -98,9 +114,26 @@ def test_report_is_the_same_page_however_the_tests_are_run(
         "| [test_delete_is_denied](../test_suite.py)<br>[test_delete_works](../test_suite.py) |"
     )
     assert "| failed |" in lines["CHT-11"], "its test passed and could not be torn down"
-    assert "| no test |" in lines["CHT-12"], "its one test was skipped"
-    assert "2 passed, 2 failed, 104 no test, of 108 stories" in text
-    result.stdout.fnmatch_lines(["CHT-08  passed   user: send a message, and have it reach*"])
+    assert "| not run | no test |" in lines["CHT-12"], "its one test was skipped"
+    assert "| passed | passed |" in lines["SRV-01"]
+    assert "| passed | failed |" in lines["SRV-02"]
+    assert "| passed | not run |" in lines["SRV-03"]
+    assert lines["SRV-01"].endswith("| [test_server_is_made](../test_suite.py) |")
+    assert "- embedded: 5 passed, 2 failed, 1 not run, 100 no test, of 108 stories" in text
+    assert "- Permify, the one of BEEP_TEST_PERMIFY: 1 passed, 1 failed, 1 not run, 105 no test, of 108 stories" in text
+    result.stdout.fnmatch_lines(["CHT-08  passed   no test  user: send a message, and have it reach*"])
+
+
+def test_report_says_so_when_there_was_no_permify(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BEEP_TEST_PERMIFY")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    page = tmp_path / "stories.md"
+    run_suite(pytester, SUITE, f"--stories-report={page}", "-k", "link")
+    text = page.read_text(encoding="utf-8")
+    assert "| SRV-03 | passed | not run |" in text
+    assert "- Permify, not run here (no program" in text
 
 
 def test_mark_is_an_error_when_it_names_no_story(pytester: pytest.Pytester) -> None:
@@ -123,7 +156,7 @@ def test_story_whose_test_was_not_reached_is_not_passed(pytester: pytest.Pyteste
     suite = 'import pytest\ndef test_a(): assert False\n@pytest.mark.story("CHT-08")\ndef test_b(): pass\n'
     page = tmp_path / "stories.md"
     run_suite(pytester, suite, "--stories-report", str(page), "-x")
-    assert "| CHT-08 | no test |" in page.read_text(encoding="utf-8")
+    assert "| CHT-08 | not run | no test |" in page.read_text(encoding="utf-8")
 
 
 def test_page_is_left_as_it_was_when_the_run_is_interrupted(pytester: pytest.Pytester, tmp_path: Path) -> None:
