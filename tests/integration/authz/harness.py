@@ -211,9 +211,21 @@ class _Run:
     async def _apply_elsewhere(self, changes: list[FactChange]) -> None:
         """What is about no server."""
         self._world.version += 1
-        await self._authz.ApplyFacts(
-            pb.ApplyFactsRequest(version=self._world.version, changes=changes), timeout=PATIENCE
-        )
+        request = pb.ApplyFactsRequest(version=self._world.version, changes=changes)
+        await self._answered(lambda: self._authz.ApplyFacts(request, timeout=PATIENCE))
+
+    async def _ask(self, question: Question) -> object:
+        return await self._answered(lambda: question.ask(self._authz))
+
+    async def _answered(self, call: Callable[[], Awaitable[object]]) -> object:
+        """What the call returns, made again for as long as a slow engine may need to be found well again."""
+        for attempt in range(TRIES):
+            try:
+                return await call()
+            except (Unavailable, DeadlineExceeded):
+                self._tally.unanswered += 1
+                await self._clock.sleep(attempt * PAUSE_SECONDS)
+        return await call()
 
     def _about(self, user: int) -> Question:
         world = self._world
