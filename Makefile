@@ -13,7 +13,7 @@ DEV := $(VENV)/.dev-installed
 BYTECODE := $(VENV)/.bytecode-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench conformance mutate-authz stories screenshots check check-format check-lint check-types check-imports \
+.PHONY: help setup setup-dev run test test-permify bench conformance mutate-authz stories screenshots check check-format check-lint check-types check-imports \
 	check-protos release-protos protos format lock clean
 
 help:  ## show this list
@@ -27,6 +27,9 @@ run: $(BYTECODE)  ## serve, with the data under ./data (DATA=…, ARGS="--port 9
 
 test: $(DEV)  ## run all tests (WORKERS=2, ARGS="tests/unit -k snowflake")
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-permify: $(DEV)  ## run only the tests in which a real Permify decides; fail without one (CONTRIBUTING.md)
+	BEEP_REQUIRE=permify $(BIN)/python -m pytest -n $(WORKERS) -m permify $(ARGS)
 
 bench: $(DEV)  ## measure throughput, latency and memory
 	$(BIN)/python -m bench $(ARGS)
