@@ -198,10 +198,12 @@ class _Run:
     async def end(self) -> None:
         """Ask every bit, whatever the changes have left of what is remembered."""
         world = self._world
-        everybody = (*world.users, world.stranger)
-        for user in everybody if self._asking is EVERYTHING else (self._random.choice(world.users),):
-            await self._compare(AllRights(world.server.id, user, world.places))
-        await self._compare(self._audience())
+        if self._asking is EVERYTHING:
+            for user in (*world.users, world.stranger):
+                await self._compare(AllRights(world.server.id, user, world.places))
+            await self._compare(self._audience())
+        else:
+            await self._compare(AllRights(world.server.id, self._random.choice(world.users), world.places))
 
     async def _apply(self, changes: list[FactChange]) -> None:
         self._world.version += 1
