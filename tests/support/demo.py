@@ -23,7 +23,11 @@ class Demo:
 
     @classmethod
     async def make(cls, beep: BeepProcess, stack: AsyncExitStack) -> Self:
-        made = beep.demo()
+        return await cls.of(beep, beep.demo(), stack)
+
+    @classmethod
+    async def of(cls, beep: BeepProcess, made: dict[str, Any], stack: AsyncExitStack) -> Self:
+        """One that was made before, by other tests of the same Beep."""
         owner, sender, guest = (Api(beep.url, user["token"], user_id=user["user_id"]) for user in made["users"])
         bot = Api(beep.url, f"Bot {made['bot']['token']}", user_id=made["bot"]["user_id"])
         for api in (owner, sender, guest, bot):

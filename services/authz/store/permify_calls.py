@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", bound=Message)
 
-CALL_SECONDS: Final = 0.8
+CALL_SECONDS: Final = 0.7
 """The deadline of a call with all its retries: whoever waits for a decision hears of a failure within a second."""
 
 WRITE_SECONDS: Final = 0.95

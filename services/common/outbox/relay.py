@@ -75,8 +75,8 @@ class Relay:
         """The shards whose first entry is ready, in the order in which they became so."""
         self._known: dict[int, str] = {}
         """Records in a lane, and published ones that the outbox does not yet know to be done; and their shards."""
-        self._stuck: set[str] = set()
-        """Shards that stand still because the facts of their first record cannot be applied."""
+        self._failing: dict[str, float] = {}
+        """Shards whose first record's facts could not be applied yet, and since when that has been tried."""
         self._done: list[int] = []
         self._outcomes: dict[int, BeepError | None] = {}
         """What became of the newest records: None, or why it is a dead letter."""
@@ -151,13 +151,17 @@ class Relay:
             if outcome is not None:
                 raise outcome
             return
-        if self._known.get(record_id) in self._stuck:
+        shard = self._known.get(record_id, "")
+        if self._is_stuck(shard):
             raise _waits()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(record_id, [])
         waiters.append(waiter)
         try:
             async with asyncio.timeout(deadline):
+                done, _ = await asyncio.wait([waiter], timeout=_STUCK_SECONDS)
+                if not done and shard in self._failing:
+                    raise _waits()
                 await waiter
         except TimeoutError:
             raise DeadlineExceeded("RELAY_TIMEOUT", "The change is stored; it is not yet published.") from None
@@ -186,8 +190,8 @@ class Relay:
         Raises:
             Unavailable: it does.
         """
-        if shard in self._stuck:
-            raise Unavailable("CHANGES_WAIT", "An earlier change has not taken effect yet. Try again in a moment.")
+        if self._is_stuck(shard):
+            raise Unavailable("CHANGES_WAIT", "Permissions cannot be changed at the moment. Try again soon.")
 
     @property
     def queued(self) -> int:
@@ -248,15 +252,19 @@ class Relay:
                 logger.log(
                     level, "facts_not_applied", extra={"shard": shard, "record": record.id, "error": repr(error)}
                 )
-            if self._clock.monotonic() - begun >= _STUCK_SECONDS:
-                self._stuck.add(shard)
+            self._failing[shard] = begun
+            if self._is_stuck(shard):
                 for entry in lane:
                     self._tell(entry.record.id, _waits())
             await self._clock.sleep(retry)
             retry = min(retry * 2, _LAST_RETRY)
-        self._stuck.discard(shard)
+        self._failing.pop(shard, None)
         lane[0].ready = True
         self._advance(shard, lane)
+
+    def _is_stuck(self, shard: str) -> bool:
+        begun = self._failing.get(shard)
+        return begun is not None and self._clock.monotonic() - begun >= _STUCK_SECONDS
 
     # Publishing: one append at a time, of everything that is ready.
 
