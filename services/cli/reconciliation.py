@@ -157,7 +157,7 @@ _UNSTATED_FACTS: Final[Mapping[int, str]] = {
 
 
 def _identity(key: facts_pb.FactKey) -> _Identity:
-    # A thread is one by its own id: which server it is in, a wrong fact of authz may have said.
+    # A channel is one by its own id: which server it is in, a wrong fact of authz may have said.
     return (key.kind, key.id, key.server_id if key.kind == facts_pb.FACT_KIND_SEAT else 0)
 
 

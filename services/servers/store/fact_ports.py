@@ -52,5 +52,6 @@ class FactStore(Protocol):
         ...
 
     async def facts_about(self, keys: Collection[FactKey]) -> list[StatedFact]:
-        """What is to be said of each of these now. A thread is found by its own id, whatever server the key names."""
+        """What is to be said of each of these now. A channel or thread is found by its own id, whatever server the key
+        names."""
         ...

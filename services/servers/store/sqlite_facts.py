@@ -27,6 +27,7 @@ from services.servers.store.fact_ports import Part, Place, StatedFact
 from services.servers.store.sqlite import MEMBER_COLUMNS, decode_root, member_of
 
 _ROOT = "SELECT root, outbox.id FROM servers LEFT JOIN outbox ON outbox.id = servers.record_id"
+_BY_OWN_ID = (FactKind.CHANNEL, FactKind.THREAD)
 _MEMBERS = f"SELECT {MEMBER_COLUMNS} FROM members WHERE server_id = ?"
 
 
@@ -97,12 +98,13 @@ def _of_part(
 
 
 def _about(conn: sqlite3.Connection, keys: Collection[FactKey]) -> Iterator[StatedFact]:
+    places = _places(conn, [key.id for key in keys if key.kind in _BY_OWN_ID])
     found_threads = {
         thread.id: thread for thread in threads.by_id(conn, [key.id for key in keys if key.kind is FactKind.THREAD])
     }
     by_server: dict[int, dict[FactKey, None]] = {}
     for key in keys:
-        server_id = found_threads[key.id].server_id if key.id in found_threads else key.server_id
+        server_id = places.get(key.id, key.server_id) if key.kind in _BY_OWN_ID else key.server_id
         by_server.setdefault(server_id, {})[FactKey(key.kind, server_id, key.id)] = None
     for server_id, wanted in by_server.items():
         row = conn.execute(f"{_ROOT} WHERE server_id = ?", (server_id,)).fetchone()
@@ -120,6 +122,12 @@ def _about(conn: sqlite3.Connection, keys: Collection[FactKey]) -> Iterator[Stat
         )
         facts = {key_of(server_id, fact): fact for fact in there}
         yield from (root.states(facts.get(key) or gone(key)) for key in wanted)
+
+
+def _places(conn: sqlite3.Connection, ids: Collection[int]) -> dict[int, int]:
+    """The servers of these channels and threads."""
+    query = "SELECT channel_id, server_id FROM channels WHERE channel_id IN (SELECT value FROM json_each(?))"
+    return dict(conn.execute(query, (msgspec.json.encode(ids).decode(),)).fetchall())
 
 
 def _members(

@@ -34,7 +34,9 @@ from beep.servers.v1.threads_service_pb2_grpc import ThreadsServiceStub
 from beep.users.v1.bots_service_pb2 import CreateBotRequest
 from beep.users.v1.bots_service_pb2_grpc import BotsServiceStub
 from services.authz import __main__ as authz
-from services.common.auth import require_service
+from services.authz.config import DEFAULTS as AUTHZ_DEFAULTS
+from services.authz.config import Settings as AuthzSettings
+from services.common.auth import Principal, require_service
 from services.common.bus import Envelope, server_shard
 from services.common.errors import BeepError, Unavailable
 from services.common.permissions import Permission
@@ -195,8 +197,11 @@ class StandInMessages(MessagesServiceServicer):
 class World:
     """The users of `NAMES`, and services that can be asked as any of them."""
 
-    def __init__(self, stack: AsyncExitStack, beep: InProcess, clock: ManualClock) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, beep: InProcess, clock: ManualClock, engine: AuthzSettings = AUTHZ_DEFAULTS
+    ) -> None:
         self.clock = clock
+        self._engine = engine
         self.bus = beep.bus
         self.messages = StandInMessages()
         beep.servers["messages"].add(add_MessagesServiceServicer_to_server, self.messages)
@@ -209,7 +214,7 @@ class World:
 
     async def start(self) -> None:
         await self._make_people()
-        await self._stack.enter_async_context(authz.build(self._beep.runtime("authz")))
+        await self._stack.enter_async_context(authz.build(self._beep.runtime("authz"), self._engine))
         settings = UsersSettings(public_url="http://localhost:8080")
         await self._stack.enter_async_context(users.build(self._beep.runtime("users"), settings))
         await self.restart()
@@ -234,6 +239,10 @@ class World:
             yield
         finally:
             self._facts_pass.set()
+
+    def channel(self, name: str, caller: Principal) -> Channel:
+        """To any of the services."""
+        return self._beep.channel(name, caller)
 
     def user(self, user_id: int) -> Caller:
         return Caller(self._beep.channel("servers", user(user_id)), user_id)
@@ -304,11 +313,13 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(data: Path) -> AsyncIterator[World]:
-    clock = ManualClock()
+async def running_world(
+    data: Path, clock: ManualClock | None = None, engine: AuthzSettings = AUTHZ_DEFAULTS
+) -> AsyncIterator[World]:
+    clock = clock or ManualClock()
     async with AsyncExitStack() as stack:
         beep = await stack.enter_async_context(in_process(data, clock, "authz", "users", "servers", "messages"))
-        world = World(stack, beep, clock)
+        world = World(stack, beep, clock, engine)
         await world.start()
         stack.push_async_callback(world.close)
         yield world
