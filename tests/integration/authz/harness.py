@@ -68,7 +68,7 @@ class Asking:
 EVERYTHING = Asking()
 """For an engine in this process."""
 
-FRUGAL = Asking(all_rights=0.05, audiences=0.1, private=0.3)
+FRUGAL = Asking(all_rights=0.05, audiences=0.05, private=0.3)
 """For one that costs a millisecond for each bit."""
 
 
@@ -203,7 +203,7 @@ class _Run:
                 await self._compare(AllRights(world.server.id, user, world.places))
             await self._compare(self._audience())
         else:
-            await self._compare(AllRights(world.server.id, self._random.choice(world.users), world.places))
+            await self._compare(self._all_rights(self._random.choice(world.users)))
 
     async def _apply(self, changes: list[FactChange]) -> None:
         self._world.version += 1
@@ -232,12 +232,18 @@ class _Run:
     def _about(self, user: int) -> Question:
         world = self._world
         if self._random.random() < self._asking.all_rights:
-            return AllRights(world.server.id, user, world.places)
+            return self._all_rights(user)
         place = self._random.choice((*world.places, *world.places, 0))
         required, *others = self._random.sample(INTERESTING, 4)
         # Seldom one of those that nothing else tells apart from the interesting ones.
         others.append(self._random.choice(list(P)))
         return SomeRights(world.server.id, user, place, int(required), int(sum(set(others))))
+
+    def _all_rights(self, user: int) -> Question:
+        places = self._world.places
+        if self._asking is not EVERYTHING and places:
+            places = (self._random.choice(places),)
+        return AllRights(self._world.server.id, user, places)
 
     def _audience(self) -> Question:
         return Audience(self._world.server.id, (*self._world.users, self._world.stranger))
