@@ -153,6 +153,45 @@ def token(
 
 
 @app.command()
+def explain(
+    user: Annotated[str, typer.Argument(help="Whom it is about: a username, a user's id, or @me.")],
+    permission: Annotated[str, typer.Argument(help="The permission, as in SEND_MESSAGES.")],
+    channel: Annotated[
+        str, typer.Argument(help="The channel or thread: its name or its id. None: the server itself.")
+    ] = "",
+    server: Annotated[
+        str, typer.Option(help="The server, by its name or id: for a permission on it, or a channel's name in it.")
+    ] = "",
+    token: Annotated[
+        str, typer.Option(envvar="BEEP_TOKEN", help="Who asks: what `beep token` prints.", show_default=False)
+    ] = "",
+    email: Annotated[str, typer.Option(help="Who asks, instead of a token.")] = "",
+    password: Annotated[
+        str | None, typer.Option(envvar="BEEP_PASSWORD", help="Asked for when it is not given.", show_default=False)
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's JSON, for scripts.")] = False,
+) -> None:
+    """Say why somebody has a permission or has it not, step by step, and what would change that.
+
+    Anybody may ask about themselves; about others whoever manages the server.
+    """
+    from services.cli.client import BeepClient
+    from services.cli.explain import Asked, console_for, laid_out
+    from services.cli.explain import explain as ask
+
+    if not token and not email:
+        raise UserError("Say who asks: --email, or --token with what `beep token EMAIL` prints (or BEEP_TOKEN).")
+    with BeepClient(url) as client:
+        token = token or client.sign_in(email, password or typer.prompt("Password", hide_input=True, err=True))
+        answer = ask(client, token, Asked(user, permission, channel, server))
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    console_for(console).print(laid_out(answer))
+
+
+@app.command()
 def mail(
     data: DataOption = DEFAULT_DATA,
     to: Annotated[str, typer.Option(help="Only mails to this address.")] = "",
