@@ -19,7 +19,8 @@ END $$;
 """
 FILLER = """
 INSERT INTO attributes (tenant_id, entity_type, entity_id, attribute, value)
-    SELECT '{tenant}', 'thread', 'filler' || number, 'parent', '{{}}' FROM generate_series(1, 5000) AS number;
+    SELECT '{tenant}', 'thread', 'filler' || number, 'parent', '{{}}' FROM generate_series(1, 5000) AS number
+    ON CONFLICT DO NOTHING;
 ANALYZE attributes;
 """
 """In a table of a few rows everything is in conflict with everything: PostgreSQL would abort one of two writes, Permify
