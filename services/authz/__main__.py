@@ -16,6 +16,7 @@ from services.authz.answers import Answers
 from services.authz.audience import Audiences
 from services.authz.config import DATABASE, DECISIONS_DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
 from services.authz.decisions import Decisions
+from services.authz.domain.schema import parse_schema
 from services.authz.drift_service import DriftService
 from services.authz.epochs import Epochs
 from services.authz.explain import Explainer
@@ -35,6 +36,7 @@ from services.authz.store.lease import SqliteLeases
 from services.authz.store.measured import MeasuredAuthorizer
 from services.authz.store.one_process import one_process
 from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.remembered import RememberedRules
 from services.authz.succession import Succession
 from services.authz.waves import Waves
 from services.common.runtime import Runtime, running
@@ -60,13 +62,18 @@ async def build(
         engine = await _open_engine(runtime, settings)
         stack.push_async_callback(engine.close)
         authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
-        await authorizer.write_schema(settings.schema.read_text())
+        schema = settings.schema.read_text()
+        await authorizer.write_schema(schema)
         epochs = Epochs("")
         lane = Lane(authorizer, epochs)
         mandate = Mandate(now)
         answers = Answers(settings.answers_kept)
         pinning = Pinning(authorizer, epochs, answers)
-        waves = Waves(authorizer, pinning, answers, at_once=1 if settings.permify is None else CHECKS_AT_ONCE)
+        if settings.permify is None:
+            waves = Waves(authorizer, pinning, answers)
+        else:
+            checks = RememberedRules(authorizer, parse_schema(schema))
+            waves = Waves(checks, pinning, answers, at_once=CHECKS_AT_ONCE)
         decisions = Decisions(pinning, waves)
         # Not measured: what explanations read is no decision's question.
         explainer = Explainer(engine, waves)

@@ -27,7 +27,7 @@ from services.authz.domain.rights import (
     rights_in,
 )
 from services.authz.pinning import ChannelPin, Instant, Pinning, PrivatePin
-from services.authz.store.ports import Authorizer, Token
+from services.authz.store.ports import Checks, Token
 
 ANYBODY: Final = "caller"
 """Stands for the user where no overwrite names that user, so that members with the same roles share their answers."""
@@ -100,9 +100,9 @@ class Caller:
 
 
 class Waves:
-    def __init__(self, authorizer: Authorizer, pinning: Pinning, answers: Answers, *, at_once: int = 1) -> None:
+    def __init__(self, checks: Checks, pinning: Pinning, answers: Answers, *, at_once: int = 1) -> None:
         """`at_once`: how many checks of one decision the engine is asked together, where none needs the other."""
-        self._authorizer = authorizer
+        self._checks = checks
         self._pinning = pinning
         self._answers = answers
         self._at_once = at_once
@@ -259,7 +259,7 @@ class Waves:
             return answer
         entity, context, token, permission = question
         return await self._answers.ask(
-            question, self._authorizer.check, entity, permission, SUBJECT, context._asdict(), token
+            question, self._checks.check, entity, permission, SUBJECT, context._asdict(), token
         )
 
 

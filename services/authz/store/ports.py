@@ -54,19 +54,21 @@ class Page(Generic[T]):
     after: str = ""
 
 
-class Authorizer(Protocol):
-    async def write_schema(self, schema: str) -> str:
-        """Use this schema for every call that begins afterwards, and return its version.
-
-        The same text gives the same version. Facts stay. Raises InvalidArgument when the schema is wrong.
-        """
-        ...
-
+class Checks(Protocol):
     async def check(self, entity: Entity, permission: str, subject: Entity, context: Context, token: Token) -> bool:
         """Whether the subject has the permission of the entity, as of the token.
 
         An attribute that was never written counts as false, 0, '' or the empty list; an entity without facts is no
         error.
+        """
+        ...
+
+
+class Authorizer(Checks, Protocol):
+    async def write_schema(self, schema: str) -> str:
+        """Use this schema for every call that begins afterwards, and return its version.
+
+        The same text gives the same version. Facts stay. Raises InvalidArgument when the schema is wrong.
         """
         ...
 
