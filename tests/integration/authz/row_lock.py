@@ -55,7 +55,7 @@ class LockedRow:
 async def locked_row(
     database: str, tenant: str, entity_type: str, entity_id: str, name: str
 ) -> AsyncIterator[LockedRow]:
-    """Lock the row of an attribute until the end of the block."""
+    """Lock the newest row of an attribute until the end of the block: the others are what it was before."""
     psql = shutil.which("psql")
     assert psql is not None, "psql is not on the PATH"
     process = await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ async def locked_row(
         await row.execute(FILLER.format(tenant=tenant))
         found = await row.execute(
             f"BEGIN; SELECT id FROM attributes WHERE tenant_id = '{tenant}' AND entity_type = '{entity_type}'"
-            f" AND entity_id = '{entity_id}' AND attribute = '{name}' FOR UPDATE;"
+            f" AND entity_id = '{entity_id}' AND attribute = '{name}' ORDER BY id DESC LIMIT 1 FOR UPDATE;"
         )
         assert len(found) == 1, f"not one row but {found}"
         yield row
