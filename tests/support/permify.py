@@ -203,7 +203,8 @@ class PermifyServer:
 def running(environment: Mapping[str, str] = os.environ) -> Iterator[PermifyServer]:
     """The Permify that `found` found; one that is started here is stopped at the end."""
     if address := environment.get("BEEP_TEST_PERMIFY"):
-        yield PermifyServer(address, environment.get("BEEP_TEST_PERMIFY_KEY", ""))
+        key, http = environment.get("BEEP_TEST_PERMIFY_KEY", ""), environment.get("BEEP_TEST_PERMIFY_HTTP", "")
+        yield PermifyServer(address, key, http)
         return
     with own(environment) as server:
         yield server
