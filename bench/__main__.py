@@ -11,6 +11,7 @@ from bench.history import report as history_report
 from bench.latency import send_to_receipt
 from bench.measure import median_of, medians, row, sync_microseconds
 from bench.memory import idle
+from bench.permissions import report as permissions_report
 from bench.send_path import report as send_path_report
 from bench.sink import allow_sockets
 
@@ -59,6 +60,8 @@ def main() -> None:
     row("  ratios", **{name: value for name, value in figures.items() if "_to_" in name})
     print()
     send_path_report()
+    print()
+    permissions_report(runs)
     print()
     history_report()
 

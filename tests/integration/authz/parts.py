@@ -13,11 +13,13 @@ from services.authz.audience import Audiences
 from services.authz.config import DEFAULTS
 from services.authz.decisions import Decisions
 from services.authz.domain.changes import Change
+from services.authz.domain.schema import parse_schema
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
 from services.authz.pinning import Pinning
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.remembered import RememberedRules
 from services.authz.waves import Waves
 from services.common.clock import SystemClock
 from tests.support.counted_engine import CountedEngine
@@ -46,15 +48,22 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Parts]:
-    """Of the engine that the fixture's parameter names, with no facts in it."""
+async def parts(
+    request: pytest.FixtureRequest, tmp_path: Path, *, remembering_rules: bool = False
+) -> AsyncIterator[Parts]:
+    """Of the engine that the fixture's parameter names, with no facts in it.
+
+    `remembering_rules`: as authz is built for Permify; without it each check is seen.
+    """
     async with _opened(request, tmp_path) as real:
-        await real.write_schema(DEFAULTS.schema.read_text())
+        schema = DEFAULTS.schema.read_text()
+        await real.write_schema(schema)
         engine = CountedEngine(real)
         epochs, answers = Epochs(await engine.head()), Answers(10_000)
         lane = Lane(engine, epochs)
         pinning = Pinning(engine, epochs, answers)
-        waves = Waves(engine, pinning, answers, at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE)
+        checks = RememberedRules(engine, parse_schema(schema)) if remembering_rules else engine
+        waves = Waves(checks, pinning, answers, at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE)
         lane.start()
         try:
             yield Parts(

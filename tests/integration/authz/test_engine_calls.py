@@ -34,12 +34,24 @@ def _roles(everyone: int) -> SetRoles:
 @pytest.fixture(params=ENGINES)
 async def authz(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Parts]:
     async with parts(request, tmp_path) as made:
-        seats: list[Change] = [
-            SetSeat(SERVER, user, COMBINATIONS[user % len(COMBINATIONS)], muted=False) for user in MEMBERS
-        ]
-        channels = [SetChannel(SERVER, channel, ()) for channel in CHANNELS]
-        await made.apply(SetServer(SERVER, OWNER), _roles(EVERYONE), *channels, *seats)
+        await _fill(made)
         yield made
+
+
+@pytest.fixture(params=ENGINES)
+async def as_built(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Parts]:
+    """With what stands in front of Permify."""
+    async with parts(request, tmp_path, remembering_rules=True) as made:
+        await _fill(made)
+        yield made
+
+
+async def _fill(authz: Parts) -> None:
+    seats: list[Change] = [
+        SetSeat(SERVER, user, COMBINATIONS[user % len(COMBINATIONS)], muted=False) for user in MEMBERS
+    ]
+    channels = [SetChannel(SERVER, channel, ()) for channel in CHANNELS]
+    await authz.apply(SetServer(SERVER, OWNER), _roles(EVERYONE), *channels, *seats)
 
 
 async def _send(authz: Parts, user: int, *, optional: int = 0) -> None:
@@ -117,3 +129,26 @@ async def test_refill_after_an_edit_costs_the_same_for_few_and_for_many(authz: P
     await authz.audiences.compute(SERVER, MEMBERS[:members])
     # The server's facts; then every right on the server for each combination. No channel's answer has changed.
     assert authz.engine.calls == 1 + len(COMBINATIONS) * len(RIGHTS)
+
+
+async def test_cold_send_as_built_asks_no_more_than_the_waves(as_built: Parts) -> None:
+    as_built.engine.forget()
+    await _send(as_built, MEMBERS[0])
+    checks = [asked for asked in as_built.engine.asked if asked.kind == "check"]
+    assert len(checks) <= WAVES_OF_A_SEND
+    # And the facts of the rights: once for the server, once for the channel.
+    assert as_built.engine.calls <= WAVES_OF_A_SEND + READS_OF_A_SEND + 2
+
+
+@pytest.mark.parametrize("taken", [P.MENTION_EVERYONE, P.VIEW_CHANNEL])
+async def test_edit_of_everyone_asks_permify_about_what_differs_once_for_each_combination(
+    as_built: Parts, taken: P
+) -> None:
+    await as_built.audiences.compute(SERVER, MEMBERS)
+    await as_built.apply(_roles(EVERYONE & ~taken))
+    as_built.engine.forget()
+    await as_built.audiences.compute(SERVER, MEMBERS)
+    checks = [asked for asked in as_built.engine.asked if asked.kind == "check"]
+    # Of all channels together: nothing tells them apart.
+    assert len(checks) <= 2 * len(COMBINATIONS)
+    assert as_built.engine.calls - len(checks) == 2
