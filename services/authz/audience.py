@@ -9,13 +9,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.authz.domain.rights import KNOWN
 from services.authz.pinning import ChannelPin, Pinning
 from services.authz.waves import Caller, Waves
 
 
 @dataclass(frozen=True, slots=True)
 class AudienceGroup:
-    """Members who see the same: the channels that they may view, sorted, and their rights on the server."""
+    """Members who see the same: the channels that they may view, sorted, and their rights on the server, of those that
+    were wanted."""
 
     user_ids: tuple[int, ...]
     channel_ids: tuple[int, ...]
@@ -27,7 +29,7 @@ class Audiences:
         self._pinning = pinning
         self._waves = waves
 
-    async def compute(self, server_id: int, user_ids: Sequence[int]) -> list[AudienceGroup]:
+    async def compute(self, server_id: int, user_ids: Sequence[int], wanted: int = KNOWN) -> list[AudienceGroup]:
         """Groups of the users, all as of one instant. Who is not a member is in none."""
         instants = await self._pinning.with_channels(tuple(dict.fromkeys(user_ids)), server_id, None)
         if not instants:
@@ -44,12 +46,12 @@ class Audiences:
                 continue
             key = caller.user_id if str(caller.user_id) in named else caller.context
             if key not in seen:
-                seen[key] = await self._view(caller, channels)
+                seen[key] = await self._view(caller, channels, wanted)
                 # With an engine in this process nothing above suspends: others get their turn between combinations.
                 await asyncio.sleep(0)
             groups[seen[key]].append(caller.user_id)
         return [AudienceGroup(tuple(users), *view) for view, users in groups.items()]
 
-    async def _view(self, caller: Caller, channels: Sequence[ChannelPin]) -> tuple[tuple[int, ...], int]:
+    async def _view(self, caller: Caller, channels: Sequence[ChannelPin], wanted: int) -> tuple[tuple[int, ...], int]:
         viewed = await self._waves.viewed(caller, channels)
-        return tuple(channel.channel_id for channel in viewed), await self._waves.server_mask(caller)
+        return tuple(channel.channel_id for channel in viewed), await self._waves.granted_on_server(caller, wanted)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from services.authz.domain.rights import VIEW, rights_in
+from services.authz.domain.rights import KNOWN, VIEW, rights_in
 from services.authz.pinning import Instant, Pinning, PrivatePin
 from services.authz.waves import Caller, Waves
 
@@ -46,7 +46,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class MemberPermissions:
-    """Everything a member may do, as bit masks on the server and, by channel id, in channels of that server."""
+    """What a member may do, as bit masks on the server and, by channel id, in channels of that server."""
 
     is_owner: bool
     role_ids: tuple[int, ...]
@@ -66,15 +66,11 @@ class Decisions:
         self, user_id: int, server_id: int, *, required: int, any_of: int = 0, optional: int = 0
     ) -> Decision:
         """May the user do all of `required` and one of `any_of` on the server? Raises ValueError for an unknown bit."""
-        wanted = rights_in(required | any_of | optional)
         (instant,) = self._pinning.members((user_id,), server_id)
         caller = await self._waves.caller(instant)
         if caller is None:
             return _HIDDEN
-        granted = 0
-        for right in wanted:
-            if await self._waves.on_server(caller, right):
-                granted |= right.mask
+        granted = await self._waves.granted_on_server(caller, required | any_of | optional)
         return _decide(caller, instant, _missing(required, any_of, granted), (any_of | optional) & granted)
 
     async def authorize_in_channel(
@@ -112,8 +108,12 @@ class Decisions:
             pinned=pin if missing else None,
         )
 
-    async def permissions(self, user_id: int, server_id: int, channel_ids: Sequence[int]) -> MemberPermissions | None:
-        """All rights on the server and in those of the channels that are its own; None for who is not a member."""
+    async def permissions(
+        self, user_id: int, server_id: int, channel_ids: Sequence[int], wanted: int = KNOWN
+    ) -> MemberPermissions | None:
+        """Which bits of `wanted` are granted on the server and in those of the channels that are its own; None for who
+        is not a member. Raises ValueError for an unknown bit.
+        """
         (instant,) = await self._pinning.with_channels((user_id,), server_id, channel_ids)
         caller = await self._waves.caller(instant)
         if caller is None:
@@ -121,8 +121,8 @@ class Decisions:
         return MemberPermissions(
             is_owner=caller.is_owner,
             role_ids=caller.role_ids,
-            server=await self._waves.server_mask(caller),
-            channels=tuple([(pin.asked_id, await self._waves.channel_mask(caller, pin)) for pin in instant.channels]),
+            server=await self._waves.granted_on_server(caller, wanted),
+            channels=tuple(await self._waves.granted_in_each(caller, instant.channels, wanted)),
         )
 
 

@@ -118,8 +118,11 @@ class AuthzService(AuthzServiceServicer):
 
     async def GetPermissions(self, request: pb.GetPermissionsRequest, context: object) -> pb.GetPermissionsResponse:
         require_service()
+        _require_known("wanted", request.wanted)
         mandate = self._mandate.begin()
-        found = await self._decisions.permissions(request.user_id, request.server_id, request.channel_ids)
+        found = await self._decisions.permissions(
+            request.user_id, request.server_id, request.channel_ids, request.wanted or KNOWN
+        )
         self._mandate.confirm(mandate)
         if found is None:
             return pb.GetPermissionsResponse(is_member=False)
@@ -135,8 +138,9 @@ class AuthzService(AuthzServiceServicer):
 
     async def ComputeAudience(self, request: pb.ComputeAudienceRequest, context: object) -> pb.ComputeAudienceResponse:
         require_service()
+        _require_known("wanted", request.wanted)
         mandate = self._mandate.begin()
-        groups = await self._audiences.compute(request.server_id, request.user_ids)
+        groups = await self._audiences.compute(request.server_id, request.user_ids, request.wanted or KNOWN)
         self._mandate.confirm(mandate)
         return pb.ComputeAudienceResponse(
             groups=[

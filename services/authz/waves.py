@@ -7,7 +7,7 @@ All of them are asked as of one instant (services/authz/pinning.py). Read anew i
 states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,7 +18,6 @@ from services.authz.domain.rights import (
     ADMINISTRATOR,
     BY_BIT,
     MANAGE_THREADS,
-    RIGHTS,
     SEND,
     SEND_IN_THREADS,
     VIEW,
@@ -148,47 +147,38 @@ class Waves:
 
         Most callers want the same few everywhere: a warm answer is one look-up, not one for each step to it.
         """
-        key = (
-            "granted",
-            channel.channel_id,
-            channel.token,
-            _locked(channel),
-            caller.server_id,
-            caller.token,
-            caller.context,
-            _user(caller, channel),
-            wanted,
-        )
+        key = _granted(caller, channel, wanted)
         mask: int | None = self._answers.get(key)
         if mask is None:
             mask = await self._mask_in_channel(caller, channel, rights_in(wanted))
             self._answers.put(key, mask)
         return mask
 
-    async def server_mask(self, caller: Caller) -> int:
-        """All rights on the server."""
-        key = ("server mask", caller.server_id, caller.token, caller.context)
-        mask: int | None = self._answers.get(key)
-        if mask is None:
-            mask = _mask(RIGHTS, await abreast(self._at_once, (self.on_server(caller, right) for right in RIGHTS)))
-            self._answers.put(key, mask)
-        return mask
+    async def granted_in_each(
+        self, caller: Caller, channels: Sequence[ChannelPin], wanted: int
+    ) -> list[tuple[int, int]]:
+        """For each of the channels the id that was asked about, and those bits of `wanted` that are granted there."""
+        if self._at_once > 1:
+            # All that has to be asked, together: what is below would ask channel after channel.
+            cold = [channel for channel in channels if self._answers.get(_granted(caller, channel, wanted)) is None]
+            views = await abreast(self._at_once, (self.views(caller, channel) for channel in cold))
+            await abreast(
+                self._at_once,
+                (
+                    self.in_channel(caller, channel, right, viewed=viewed)
+                    for channel, viewed in zip(cold, views, strict=True)
+                    for right in rights_in(wanted)
+                ),
+            )
+        return [(channel.asked_id, await self.granted(caller, channel, wanted)) for channel in channels]
 
-    async def channel_mask(self, caller: Caller, channel: ChannelPin) -> int:
-        """All rights in the channel."""
-        base = await self.server_mask(caller)
-        key = (
-            "channel mask",
-            channel.channel_id,
-            channel.token,
-            _locked(channel),
-            base,
-            caller.context,
-            _user(caller, channel),
-        )
+    async def granted_on_server(self, caller: Caller, wanted: int) -> int:
+        """Those bits of `wanted` that are granted on the server. Raises ValueError for an unknown one."""
+        key = ("granted on server", caller.server_id, caller.token, caller.context, wanted)
         mask: int | None = self._answers.get(key)
         if mask is None:
-            mask = await self._mask_in_channel(caller, channel, RIGHTS)
+            rights = rights_in(wanted)
+            mask = _mask(rights, await abreast(self._at_once, (self.on_server(caller, right) for right in rights)))
             self._answers.put(key, mask)
         return mask
 
@@ -265,6 +255,21 @@ class Waves:
 
 def _mask(rights: Sequence[Right], held: Sequence[bool]) -> int:
     return sum(right.mask for right, has in zip(rights, held, strict=True) if has)
+
+
+def _granted(caller: Caller, channel: ChannelPin, wanted: int) -> Hashable:
+    """The key of what is granted in a channel, of what is wanted."""
+    return (
+        "granted",
+        channel.channel_id,
+        channel.token,
+        _locked(channel),
+        caller.server_id,
+        caller.token,
+        caller.context,
+        _user(caller, channel),
+        wanted,
+    )
 
 
 def _locked(channel: ChannelPin) -> bool | None:

@@ -72,11 +72,14 @@ class Access:
         return _allowed(answer, any_of, "UNKNOWN_CHANNEL")
 
     async def permissions(
-        self, user_id: int, server_id: int, channel_ids: Collection[int] = ()
+        self, user_id: int, server_id: int, channel_ids: Collection[int] = (), *, wanted: int = 0
     ) -> GetPermissionsResponse:
-        """All that a member holds in the server and in these channels. Raises NotFound UNKNOWN_SERVER."""
+        """Which of the wanted rights (0: of all) a member holds in the server and in these channels.
+
+        Raises NotFound UNKNOWN_SERVER.
+        """
         answer = await self._authz.GetPermissions(
-            GetPermissionsRequest(user_id=user_id, server_id=server_id, channel_ids=channel_ids)
+            GetPermissionsRequest(user_id=user_id, server_id=server_id, channel_ids=channel_ids, wanted=wanted)
         )
         if not answer.is_member:
             raise NotFound("UNKNOWN_SERVER")

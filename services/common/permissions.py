@@ -5,6 +5,7 @@ whether it means anything, is decided in one place only: ``services/authz/domain
 """
 
 from enum import IntFlag
+from typing import Final
 
 
 class Permission(IntFlag):
@@ -63,3 +64,8 @@ class Permission(IntFlag):
     PIN_MESSAGES = 1 << 51
     BYPASS_SLOWMODE = 1 << 52
     ASSIGN_ROLES = 1 << 60
+
+
+NEEDED_TO_BE_TOLD: Final = Permission.BAN_MEMBERS | Permission.MANAGE_CHANNELS | Permission.VIEW_AUDIT_LOG
+"""The rights on a server that some events need (`Envelope.required_permissions`). The gateway knows no others of its
+members; an event that needs another one reaches nobody until that stands here."""

@@ -14,6 +14,7 @@ from beep.servers.v1.servers_service_pb2 import GetSnapshotRequest
 from services.common.bus import Envelope
 from services.common.clock import Clock
 from services.common.errors import BeepError, DeadlineExceeded, Internal, Unavailable
+from services.common.permissions import NEEDED_TO_BE_TOLD
 from services.gateway.domain.audience import View
 from services.gateway.last_messages import CHANGES, LastMessages
 from services.wire.channel import ChannelObject, channel_object
@@ -61,7 +62,7 @@ class Views:
 
     async def compute(self, server_id: int, user_ids: Collection[int]) -> dict[int, View]:
         """One call for all of them. Users that are not members are missing; those who see the same share a view."""
-        request = ComputeAudienceRequest(server_id=server_id, user_ids=sorted(user_ids))
+        request = ComputeAudienceRequest(server_id=server_id, user_ids=sorted(user_ids), wanted=NEEDED_TO_BE_TOLD)
         answer = await until_answered(lambda: self._authz.ComputeAudience(request), self._clock)
         views: dict[int, View] = {}
         for group in answer.groups:

@@ -71,7 +71,7 @@ async def _readable(
 ) -> frozenset[int]:
     """Those of the server's channels (of those that are named, if any are) whose past the user may read."""
     asked = sorted(named) or await channels.holding_messages(server_id)
-    held = await access.permissions(user_id, server_id, asked)
+    held = await access.permissions(user_id, server_id, asked, wanted=READS)
     missing = {each.channel_id: READS & ~Permission(each.permissions) for each in held.channels}
     if named - missing.keys():
         raise NotFound("UNKNOWN_CHANNEL", "Unknown channel.")

@@ -114,7 +114,9 @@ class WebhooksService(WebhooksServiceServicer):
         await self._access.in_server(user_id, request.server_id, required=Permission.MANAGE_WEBHOOKS)
         webhooks = await self._store.of_server(request.server_id)
         # A token is a way into its channel: not for who may not keep the webhooks there.
-        held = await self._access.permissions(user_id, request.server_id, {each.channel_id for each in webhooks})
+        held = await self._access.permissions(
+            user_id, request.server_id, {each.channel_id for each in webhooks}, wanted=Permission.MANAGE_WEBHOOKS
+        )
         kept = {each.channel_id for each in held.channels if each.permissions & Permission.MANAGE_WEBHOOKS}
         return pb.ListServerWebhooksResponse(
             webhooks=await self._all_rendered([each for each in webhooks if each.channel_id in kept])

@@ -165,7 +165,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     channel_id: int = 0
     user_ids: tuple[int, ...] = ()
     required_permissions: int = 0
-    """Server permission bits that a receiver also needs; 0: none."""
+    """Server permission bits that a receiver also needs, of `NEEDED_TO_BE_TOLD`; 0: none."""
     state_version: int = 0
     """The version of the server's state after this change; 0: the event changes no state."""
     access: AccessChange | None = None

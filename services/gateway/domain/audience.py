@@ -15,7 +15,7 @@ TOLD_BEFORE: Final = frozenset({"CHANNEL_DELETE", "GUILD_DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The channels that a member may view, and their permission bits on the server itself."""
+    """The channels that a member may view, and which rights on the server itself that events need they have."""
 
     channel_ids: frozenset[int]
     permissions: int

@@ -51,7 +51,11 @@ class CallersAccess:
         return True
 
     async def permissions(
-        self, server_id: int, channel_ids: Collection[int], *, user_id: int | None = None
+        self, server_id: int, channel_ids: Collection[int], *, wanted: int = 0, user_id: int | None = None
     ) -> authz_pb.GetPermissionsResponse:
-        """All that a user (None: the caller) holds in the server and in these channels. Raises NotFound."""
-        return await self._access.permissions(current_user_id() if user_id is None else user_id, server_id, channel_ids)
+        """Which of the wanted rights (0: of all) a user (None: the caller) holds in the server and in these channels.
+
+        Raises NotFound.
+        """
+        who = current_user_id() if user_id is None else user_id
+        return await self._access.permissions(who, server_id, channel_ids, wanted=wanted)

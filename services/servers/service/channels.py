@@ -76,7 +76,9 @@ class ChannelsService(ChannelsServiceServicer):
         state = await self._load(request.server_id)
         channels = channel_rules.order(state.channels)
         if not current_principal().is_service:
-            held = await self._access.permissions(state.id, [channel.id for channel in channels])
+            held = await self._access.permissions(
+                state.id, [channel.id for channel in channels], wanted=Permission.VIEW_CHANNEL
+            )
             viewed = {each.channel_id for each in held.channels if each.permissions & Permission.VIEW_CHANNEL}
             channels = [channel for channel in channels if channel.id in viewed]
         return pb.ListChannelsResponse(channels=[render.channel(state.id, channel) for channel in channels])

@@ -96,7 +96,7 @@ class ThreadsService(ThreadsServiceServicer):
         if loaded is None:
             raise UnknownServer
         parents = {thread.channel_id for thread in loaded.threads.values()}
-        held = await self._access.permissions(request.server_id, sorted(parents))
+        held = await self._access.permissions(request.server_id, sorted(parents), wanted=Permission.VIEW_CHANNEL)
         viewed = {each.channel_id for each in held.channels if each.permissions & Permission.VIEW_CHANNEL}
         threads = [thread for thread in loaded.threads.values() if thread.channel_id in viewed]
         return pb.ListActiveThreadsResponse(

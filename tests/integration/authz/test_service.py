@@ -101,6 +101,22 @@ async def test_channel_of_another_server_has_no_permissions_here(authz: AuthzSer
     assert [one.channel_id for one in answer.channels] == [CHANNEL]
 
 
+async def test_only_wanted_rights_are_reported(authz: AuthzServiceStub) -> None:
+    wanted = P.SEND_MESSAGES | P.MANAGE_MESSAGES
+    of_one = pb.GetPermissionsRequest(user_id=USER, server_id=SERVER, channel_ids=[CHANNEL], wanted=wanted)
+    answer = await authz.GetPermissions(of_one)
+    assert (answer.permissions, [one.permissions for one in answer.channels]) == (P.SEND_MESSAGES, [P.SEND_MESSAGES])
+
+    of_all = pb.ComputeAudienceRequest(server_id=SERVER, user_ids=[USER], wanted=wanted)
+    (group,) = (await authz.ComputeAudience(of_all)).groups
+    assert (group.permissions, list(group.channel_ids)) == (P.SEND_MESSAGES, [CHANNEL])
+
+    of_one.wanted = of_all.wanted = 1 << 47
+    for ask, request in ((authz.GetPermissions, of_one), (authz.ComputeAudience, of_all)):
+        with pytest.raises(InvalidArgument):
+            await ask(request)
+
+
 @pytest.mark.parametrize(
     "request_",
     [

@@ -9,7 +9,7 @@ import pytest
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest
 from beep.users.v1.user_pb2 import User
 from services.common.bus import AccessChange, Audience, Envelope
-from services.common.permissions import Permission
+from services.common.permissions import NEEDED_TO_BE_TOLD, Permission
 from services.servers.domain import server as server_rules
 from services.servers.domain.audit import Action, AuditChange, AuditEntry, AuditLine, Deed
 from services.servers.domain.change import (
@@ -105,6 +105,7 @@ def test_event_is_told_to_its_audience_in_the_order_of_the_server(
     assert (told.shard, told.server_id, told.state_version) == (f"server:{SERVER}", SERVER, 2)
     assert told.channel_id == (GENERAL if audience is Audience.CHANNEL else 0)
     assert told.required_permissions == (KEEPERS if type.startswith("INVITE") else 0)
+    assert not told.required_permissions & ~NEEDED_TO_BE_TOLD
 
 
 BODIES: list[tuple[Event, dict[str, object]]] = [
@@ -136,7 +137,7 @@ def test_new_channel_has_no_message() -> None:
 def test_ban_is_told_to_those_who_may_ban(event: Event, type: str) -> None:
     (told,) = envelopes(event)
     assert (told.type, told.shard, told.audience) == (type, f"server:{SERVER}", Audience.SERVER)
-    assert told.required_permissions == Permission.BAN_MEMBERS
+    assert told.required_permissions == Permission.BAN_MEMBERS & NEEDED_TO_BE_TOLD
 
 
 def test_invitation_is_told_to_whom_it_is_for_and_to_nobody_in_the_server() -> None:
@@ -157,7 +158,7 @@ def test_audit_entry_is_told_behind_its_change_to_those_who_may_read_the_log() -
     change = Change(server().changed(), (ServerUpdated(),))
     _, told = record_of(SERVER, server(), change, {}, lambda: next(ids), [entry]).envelopes
     assert (told.type, told.audience) == ("GUILD_AUDIT_LOG_ENTRY_CREATE", Audience.SERVER)
-    assert told.required_permissions == Permission.VIEW_AUDIT_LOG
+    assert told.required_permissions == Permission.VIEW_AUDIT_LOG & NEEDED_TO_BE_TOLD
     assert msgspec.json.decode(told.body) == {
         "id": "77",
         "guild_id": str(SERVER),

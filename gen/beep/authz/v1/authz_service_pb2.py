@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from beep.authz.v1 import facts_pb2 as beep_dot_authz_dot_v1_dot_facts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!beep/authz/v1/authz_service.proto\x12\rbeep.authz.v1\x1a\x19\x62\x65\x65p/authz/v1/facts.proto\"\x8c\x01\n\x10\x41uthorizeRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x13\n\tserver_id\x18\x02 \x01(\x03H\x00\x12\x14\n\nchannel_id\x18\x03 \x01(\x03H\x00\x12\x10\n\x08required\x18\x04 \x01(\x03\x12\x10\n\x08optional\x18\x05 \x01(\x03\x12\x0e\n\x06\x61ny_of\x18\x06 \x01(\x03\x42\x08\n\x06object\"\xf0\x01\n\x11\x41uthorizeResponse\x12\'\n\x07outcome\x18\x01 \x01(\x0e\x32\x16.beep.authz.v1.Outcome\x12\x0f\n\x07missing\x18\x02 \x01(\x03\x12\x0f\n\x07granted\x18\x03 \x01(\x03\x12\x11\n\tserver_id\x18\x04 \x01(\x03\x12\x10\n\x08role_ids\x18\x05 \x03(\x03\x12\x10\n\x08is_owner\x18\x06 \x01(\x08\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x07 \x01(\t\x12\x19\n\x11parent_channel_id\x18\x08 \x01(\x03\x12\x10\n\x08\x61rchived\x18\t \x01(\x08\x12\x17\n\x0fparticipant_ids\x18\n \x03(\x03\"P\n\x15GetPermissionsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x03 \x03(\x03\"\x99\x01\n\x16GetPermissionsResponse\x12\x11\n\tis_member\x18\x01 \x01(\x08\x12\x10\n\x08is_owner\x18\x02 \x01(\x08\x12\x13\n\x0bpermissions\x18\x03 \x01(\x03\x12\x33\n\x08\x63hannels\x18\x04 \x03(\x0b\x32!.beep.authz.v1.ChannelPermissions\x12\x10\n\x08role_ids\x18\x05 \x03(\x03\"=\n\x12\x43hannelPermissions\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\"=\n\x16\x43omputeAudienceRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x10\n\x08user_ids\x18\x02 \x03(\x03\"G\n\x17\x43omputeAudienceResponse\x12,\n\x06groups\x18\x01 \x03(\x0b\x32\x1c.beep.authz.v1.AudienceGroup\"K\n\rAudienceGroup\x12\x10\n\x08user_ids\x18\x01 \x03(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x02 \x03(\x03\x12\x13\n\x0bpermissions\x18\x03 \x01(\x03\"c\n\x11\x41pplyFactsRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12*\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x19.beep.authz.v1.FactChange\"(\n\x12\x41pplyFactsResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t*_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n\x0eOUTCOME_DENIED\x10\x02\x12\x12\n\x0eOUTCOME_HIDDEN\x10\x03\x32\xf2\x02\n\x0c\x41uthzService\x12N\n\tAuthorize\x12\x1f.beep.authz.v1.AuthorizeRequest\x1a .beep.authz.v1.AuthorizeResponse\x12]\n\x0eGetPermissions\x12$.beep.authz.v1.GetPermissionsRequest\x1a%.beep.authz.v1.GetPermissionsResponse\x12`\n\x0f\x43omputeAudience\x12%.beep.authz.v1.ComputeAudienceRequest\x1a&.beep.authz.v1.ComputeAudienceResponse\x12Q\n\nApplyFacts\x12 .beep.authz.v1.ApplyFactsRequest\x1a!.beep.authz.v1.ApplyFactsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!beep/authz/v1/authz_service.proto\x12\rbeep.authz.v1\x1a\x19\x62\x65\x65p/authz/v1/facts.proto\"\x8c\x01\n\x10\x41uthorizeRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x13\n\tserver_id\x18\x02 \x01(\x03H\x00\x12\x14\n\nchannel_id\x18\x03 \x01(\x03H\x00\x12\x10\n\x08required\x18\x04 \x01(\x03\x12\x10\n\x08optional\x18\x05 \x01(\x03\x12\x0e\n\x06\x61ny_of\x18\x06 \x01(\x03\x42\x08\n\x06object\"\xf0\x01\n\x11\x41uthorizeResponse\x12\'\n\x07outcome\x18\x01 \x01(\x0e\x32\x16.beep.authz.v1.Outcome\x12\x0f\n\x07missing\x18\x02 \x01(\x03\x12\x0f\n\x07granted\x18\x03 \x01(\x03\x12\x11\n\tserver_id\x18\x04 \x01(\x03\x12\x10\n\x08role_ids\x18\x05 \x03(\x03\x12\x10\n\x08is_owner\x18\x06 \x01(\x08\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x07 \x01(\t\x12\x19\n\x11parent_channel_id\x18\x08 \x01(\x03\x12\x10\n\x08\x61rchived\x18\t \x01(\x08\x12\x17\n\x0fparticipant_ids\x18\n \x03(\x03\"`\n\x15GetPermissionsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x03 \x03(\x03\x12\x0e\n\x06wanted\x18\x04 \x01(\x03\"\x99\x01\n\x16GetPermissionsResponse\x12\x11\n\tis_member\x18\x01 \x01(\x08\x12\x10\n\x08is_owner\x18\x02 \x01(\x08\x12\x13\n\x0bpermissions\x18\x03 \x01(\x03\x12\x33\n\x08\x63hannels\x18\x04 \x03(\x0b\x32!.beep.authz.v1.ChannelPermissions\x12\x10\n\x08role_ids\x18\x05 \x03(\x03\"=\n\x12\x43hannelPermissions\x12\x12\n\nchannel_id\x18\x01 \x01(\x03\x12\x13\n\x0bpermissions\x18\x02 \x01(\x03\"M\n\x16\x43omputeAudienceRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x10\n\x08user_ids\x18\x02 \x03(\x03\x12\x0e\n\x06wanted\x18\x03 \x01(\x03\"G\n\x17\x43omputeAudienceResponse\x12,\n\x06groups\x18\x01 \x03(\x0b\x32\x1c.beep.authz.v1.AudienceGroup\"K\n\rAudienceGroup\x12\x10\n\x08user_ids\x18\x01 \x03(\x03\x12\x13\n\x0b\x63hannel_ids\x18\x02 \x03(\x03\x12\x13\n\x0bpermissions\x18\x03 \x01(\x03\"c\n\x11\x41pplyFactsRequest\x12\x11\n\tserver_id\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12*\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x19.beep.authz.v1.FactChange\"(\n\x12\x41pplyFactsResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t*_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n\x0eOUTCOME_DENIED\x10\x02\x12\x12\n\x0eOUTCOME_HIDDEN\x10\x03\x32\xf2\x02\n\x0c\x41uthzService\x12N\n\tAuthorize\x12\x1f.beep.authz.v1.AuthorizeRequest\x1a .beep.authz.v1.AuthorizeResponse\x12]\n\x0eGetPermissions\x12$.beep.authz.v1.GetPermissionsRequest\x1a%.beep.authz.v1.GetPermissionsResponse\x12`\n\x0f\x43omputeAudience\x12%.beep.authz.v1.ComputeAudienceRequest\x1a&.beep.authz.v1.ComputeAudienceResponse\x12Q\n\nApplyFacts\x12 .beep.authz.v1.ApplyFactsRequest\x1a!.beep.authz.v1.ApplyFactsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'beep.authz.v1.authz_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1122
-  _globals['_OUTCOME']._serialized_end=1217
+  _globals['_OUTCOME']._serialized_start=1154
+  _globals['_OUTCOME']._serialized_end=1249
   _globals['_AUTHORIZEREQUEST']._serialized_start=80
   _globals['_AUTHORIZEREQUEST']._serialized_end=220
   _globals['_AUTHORIZERESPONSE']._serialized_start=223
   _globals['_AUTHORIZERESPONSE']._serialized_end=463
   _globals['_GETPERMISSIONSREQUEST']._serialized_start=465
-  _globals['_GETPERMISSIONSREQUEST']._serialized_end=545
-  _globals['_GETPERMISSIONSRESPONSE']._serialized_start=548
-  _globals['_GETPERMISSIONSRESPONSE']._serialized_end=701
-  _globals['_CHANNELPERMISSIONS']._serialized_start=703
-  _globals['_CHANNELPERMISSIONS']._serialized_end=764
-  _globals['_COMPUTEAUDIENCEREQUEST']._serialized_start=766
-  _globals['_COMPUTEAUDIENCEREQUEST']._serialized_end=827
-  _globals['_COMPUTEAUDIENCERESPONSE']._serialized_start=829
-  _globals['_COMPUTEAUDIENCERESPONSE']._serialized_end=900
-  _globals['_AUDIENCEGROUP']._serialized_start=902
-  _globals['_AUDIENCEGROUP']._serialized_end=977
-  _globals['_APPLYFACTSREQUEST']._serialized_start=979
-  _globals['_APPLYFACTSREQUEST']._serialized_end=1078
-  _globals['_APPLYFACTSRESPONSE']._serialized_start=1080
-  _globals['_APPLYFACTSRESPONSE']._serialized_end=1120
-  _globals['_AUTHZSERVICE']._serialized_start=1220
-  _globals['_AUTHZSERVICE']._serialized_end=1590
+  _globals['_GETPERMISSIONSREQUEST']._serialized_end=561
+  _globals['_GETPERMISSIONSRESPONSE']._serialized_start=564
+  _globals['_GETPERMISSIONSRESPONSE']._serialized_end=717
+  _globals['_CHANNELPERMISSIONS']._serialized_start=719
+  _globals['_CHANNELPERMISSIONS']._serialized_end=780
+  _globals['_COMPUTEAUDIENCEREQUEST']._serialized_start=782
+  _globals['_COMPUTEAUDIENCEREQUEST']._serialized_end=859
+  _globals['_COMPUTEAUDIENCERESPONSE']._serialized_start=861
+  _globals['_COMPUTEAUDIENCERESPONSE']._serialized_end=932
+  _globals['_AUDIENCEGROUP']._serialized_start=934
+  _globals['_AUDIENCEGROUP']._serialized_end=1009
+  _globals['_APPLYFACTSREQUEST']._serialized_start=1011
+  _globals['_APPLYFACTSREQUEST']._serialized_end=1110
+  _globals['_APPLYFACTSRESPONSE']._serialized_start=1112
+  _globals['_APPLYFACTSRESPONSE']._serialized_end=1152
+  _globals['_AUTHZSERVICE']._serialized_start=1252
+  _globals['_AUTHZSERVICE']._serialized_end=1622
 # @@protoc_insertion_point(module_scope)

@@ -145,8 +145,13 @@ class GetPermissionsRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     SERVER_ID_FIELD_NUMBER: _builtins.int
     CHANNEL_IDS_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     server_id: _builtins.int
+    wanted: _builtins.int
+    """Permission bits to report on, on the server and in the channels; 0 for all. Each is a question to the engine, so
+    whoever needs one does not ask for fifty.
+    """
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Channels to compute as well; empty for none."""
@@ -157,10 +162,11 @@ class GetPermissionsRequest(_message.Message):
         user_id: _builtins.int = ...,
         server_id: _builtins.int = ...,
         channel_ids: _abc.Iterable[_builtins.int] | None = ...,
+        wanted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_ids", b"channel_ids", "server_id", b"server_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_ids", b"channel_ids", "server_id", b"server_id", "user_id", b"user_id", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,7 +233,10 @@ class ComputeAudienceRequest(_message.Message):
 
     SERVER_ID_FIELD_NUMBER: _builtins.int
     USER_IDS_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     server_id: _builtins.int
+    wanted: _builtins.int
+    """Permission bits on the server to report on, as for GetPermissions; 0 for all."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -235,10 +244,11 @@ class ComputeAudienceRequest(_message.Message):
         *,
         server_id: _builtins.int = ...,
         user_ids: _abc.Iterable[_builtins.int] | None = ...,
+        wanted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_id", b"server_id", "user_ids", b"user_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_id", b"server_id", "user_ids", b"user_ids", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
