@@ -21,8 +21,11 @@ from tests.support.roles import NOTHING
 from tests.support.world import World
 
 SERVICES = {"authz", "gateway", "messages", "rest", "servers", "users", "webhooks"}
-# One database each, and only its own: `users` keeps what the identity provider knows apart from its profiles.
-DATABASES = {f"{name}.db" for name in SERVICES} | {"bus.db", "identity.db"}
+# One database each, and only its own: `users` keeps what the identity provider knows apart from its profiles, and authz
+# why it refused apart from what it decides by.
+DATABASES = {f"{name}.db" for name in SERVICES} | {"bus.db", "decisions.db", "identity.db"}
+# What authz decides by is in Permify then; here is only whose turn it is to write there.
+DATABASES_ON_PERMIFY = DATABASES - {"authz.db"} | {"lane.db"}
 
 EPOCH_MS = 1420070400000
 
@@ -40,12 +43,13 @@ def ports_inside(beep: BeepProcess) -> set[int]:
 
 @pytest.mark.story("SYS-01")
 async def test_each_service_keeps_a_database_of_its_own(beep: BeepProcess) -> None:
-    assert {path.name for path in beep.data.glob("*.db")} == DATABASES
+    expected = DATABASES_ON_PERMIFY if beep.on_permify else DATABASES
+    assert {path.name for path in beep.data.glob("*.db")} == expected
 
 
 @pytest.mark.story("SYS-01", "SYS-10")
 async def test_services_meet_over_grpc_only_and_each_tells_its_health(beep: BeepProcess) -> None:
-    if beep.env["BEEP_RPC"] == "inprocess":
+    if beep.env.get("BEEP_RPC") != "grpc":
         assert ports_inside(beep) == set(), "in process nothing is listened to but the edge"
         return
     inside = ports_inside(beep)

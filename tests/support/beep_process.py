@@ -79,6 +79,10 @@ class BeepProcess:
         return self.data.parent / f"{self.data.name}.log"
 
     @property
+    def on_permify(self) -> bool:
+        return self.permify is not None or "BEEP_AUTHORIZER" in self.env
+
+    @property
     def api(self) -> str:
         return f"{self.url}/api/v10"
 
