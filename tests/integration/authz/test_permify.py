@@ -56,6 +56,19 @@ async def test_two_that_start_at_once_decide_alike(permify: PermifyServer) -> No
         assert await other.check(server, "is_frozen", user, {}, token) is True
 
 
+async def test_newer_schema_of_another_process_decides_nothing_here(permify: PermifyServer) -> None:
+    tenant = permify.new_tenant()
+    server, user = Entity("server", "1"), Entity("user", "caller")
+    async with opened(permify, tenant) as old, opened(permify, tenant) as new:
+        await old.write_schema(SCHEMA)
+        token = await old.write([Attribute(server, "frozen", True)])
+        await new.write_schema(
+            SCHEMA.replace("permission is_frozen = frozen", "permission is_frozen = frozen not frozen")
+        )
+        assert await new.check(server, "is_frozen", user, {}, token) is False
+        assert await old.check(server, "is_frozen", user, {}, token) is True
+
+
 async def test_everything_is_read_when_it_is_many_pages_and_types(
     authorizer: PermifyAuthorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

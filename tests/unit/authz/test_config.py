@@ -47,7 +47,7 @@ def test_address_is_refused_when_it_means_nothing(url: str) -> None:
 
 def test_key_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(ValueError, match="BEEP_PERMIFY_KEY") as refused:
-        Settings.from_environment({"BEEP_AUTHORIZER": "permify://:hunter2@127.0.0.1:3478"})
+        Settings.from_environment({"BEEP_AUTHORIZER": "permify://:hunter2@127.0.0.1:3478", "BEEP_PERMIFY_KEY": "k"})
     assert "hunter2" not in str(refused.value)
 
 

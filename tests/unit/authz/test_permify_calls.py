@@ -122,6 +122,15 @@ async def test_call_is_refused_at_once_after_failures_in_a_row(
     assert [record.message for record in caplog.records] == ["permify_lost", "permify_back"]
 
 
+async def test_call_that_is_answered_with_a_refusal_shows_that_permify_is_there(
+    calls: PermifyCalls, clock: ManualClock
+) -> None:
+    for failure in [DOWN] * (FAILURES - 1) + [RULE] + [DOWN] * (FAILURES - 1):
+        with pytest.raises((Unavailable, PermifyRefuses)):
+            await ask(calls, clock, Method(failure))
+    assert await ask(calls, clock, Method()) == ANSWER
+
+
 async def test_call_raises_deadline_exceeded_when_permify_takes_too_long(
     calls: PermifyCalls, clock: ManualClock
 ) -> None:
