@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.faults.revocations import Place, Revocations, Way
-from tests.faults.stale import Defect
+from tests.faults.stale import Defects
 from tests.support.api import Api
 from tests.support.authz_process import authz_processes
 from tests.support.beep_process import BeepProcess
@@ -33,15 +33,17 @@ SENDERS: Final = 2
 """Of the victim's; one more looks."""
 REFUSED: Final = (403, 404)
 ROUND_SECONDS: Final = 60.0
+ROUNDS_PER_HEARTBEAT: Final = 10
+"""A session without any is given up, and so is one that sends two each second."""
 
 
 @asynccontextmanager
 async def serving(
-    directory: Path, engine: Mapping[str, str], *, processes: int = 0, defect: Defect | None = None
+    directory: Path, engine: Mapping[str, str], *, processes: int = 0, defects: Defects | None = None
 ) -> AsyncIterator[tuple[BeepProcess, Accounts, AsyncExitStack]]:
     """A Beep, its people, and where their clients are closed."""
-    module, data = (STALE if defect else SOUND), directory / "data"
-    env = {**engine, **(defect.env if defect else {}), "BEEP_RATE_LIMITS": "off"}
+    module, data = (STALE if defects else SOUND), directory / "data"
+    env = {**engine, **(defects.env if defects else {}), "BEEP_RATE_LIMITS": "off"}
     with ExitStack() as stack:
         authz = stack.enter_context(authz_processes(processes, data, env, module))
         env["BEEP_AUTHZ"] = ",".join(process.address for process in authz)
@@ -74,6 +76,11 @@ class Tally:
     stale: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def kinds(self) -> set[str]:
+        """Of what was stale: acts, deliveries."""
+        return {line.partition(":")[0] for line in self.stale}
+
     def __str__(self) -> str:
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.rounds.items()))
         stale = Counter(line.partition(":")[0] for line in self.stale)
@@ -93,8 +100,9 @@ async def run_rounds(revocations: Revocations, count: int, *, seed: int = 7, onl
     Random(seed).shuffle(order)
     for number, (place, way) in enumerate(order):
         async with asyncio.timeout(ROUND_SECONDS):
-            for session in revocations.sessions:
-                await session.send(1, session.seq)  # or it would be given up
+            if number % ROUNDS_PER_HEARTBEAT == 0:
+                for session in revocations.sessions:
+                    await session.send(1, session.seq)
             await _Round(f"{number} {way.name}", place, way, tally).run()
     tally.seconds = time.perf_counter() - begun
     return tally

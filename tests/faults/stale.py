@@ -1,7 +1,7 @@
 """Beep with planted defects, each of which lets somebody keep what was taken from them. The rounds must find them.
 
-Run as `python -m tests.faults.stale up …` or `… run authz …`, with the name of the defect in `BEEP_TEST_DEFECT`. It is
-there while the file of `BEEP_TEST_DEFECTIVE` is: with some of them a Beep does not even begin.
+Run as `python -m tests.faults.stale up …` or `… run authz …`, with `BEEP_TEST_DEFECTS` naming a directory. A defect is
+there while a file of its name is: with some of them a Beep does not even begin.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from services.common.bus import Envelope
 from services.gateway.lane import Lane as EventsLane
 from tests.support import moderated_beep
 
-DEFECT: Final = "BEEP_TEST_DEFECT"
-DEFECTIVE: Final = "BEEP_TEST_DEFECTIVE"
-LATE_SECONDS: Final = 0.05
+DIRECTORY: Final = "BEEP_TEST_DEFECTS"
+LATE_SECONDS: Final = 0.2
+"""With a poll that waits for news, less than the deadline of a poll."""
 
 Defective = Callable[[], bool]
 
@@ -86,35 +86,42 @@ def _write_side_by_side(defective: Defective) -> None:
     FactsLane._apply = begin  # type: ignore[method-assign]
 
 
+NO_BUMP: Final = "no epoch is bumped"
+EARLY: Final = "acknowledged before those who follow know"
+DEAF: Final = "the gateway keeps delivering"
+SIDE_BY_SIDE: Final = "two writes are in flight"
+
 DEFECTS: Final[Mapping[str, Callable[[Defective], None]]] = {
-    "no epoch is bumped": _bump_nothing,
-    "acknowledged before those who follow know": _acknowledge_early,
-    "the gateway keeps delivering": _keep_delivering,
-    "two writes are in flight": _write_side_by_side,
+    NO_BUMP: _bump_nothing,
+    EARLY: _acknowledge_early,
+    DEAF: _keep_delivering,
+    SIDE_BY_SIDE: _write_side_by_side,
 }
 
 
 @dataclass(frozen=True)
-class Defect:
-    """One of them, for a Beep that is run as this module with `env`."""
+class Defects:
+    """Those of a Beep that is run as this module with `env`."""
 
-    name: str
-    file: Path
+    directory: Path
 
     @property
     def env(self) -> Mapping[str, str]:
-        return {DEFECT: self.name, DEFECTIVE: str(self.file)}
+        return {DIRECTORY: str(self.directory)}
 
     @contextmanager
-    def planted(self) -> Iterator[None]:
-        self.file.touch()
+    def planted(self, name: str) -> Iterator[None]:
+        assert name in DEFECTS
+        file = self.directory / name
+        file.touch()
         try:
             yield
         finally:
-            self.file.unlink()
+            file.unlink()
 
 
 if __name__ == "__main__":
-    DEFECTS[os.environ[DEFECT]](Path(os.environ[DEFECTIVE]).exists)
+    for name, prepare in DEFECTS.items():
+        prepare((Path(os.environ[DIRECTORY]) / name).exists)
     moderated_beep.install()
     main()

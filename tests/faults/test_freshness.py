@@ -15,10 +15,12 @@ import pytest
 
 from tests.faults.freshness import EMBEDDED, Tally, run_rounds, serving
 from tests.faults.revocations import Revocations
-from tests.faults.stale import Defect
+from tests.faults.stale import DEAF, EARLY, NO_BUMP, Defects
 from tests.support.permify import PermifyServer, described
 
 ROUNDS = int(os.environ.get("BEEP_FRESHNESS_ROUNDS", "38"))
+HALF = max(ROUNDS // 2, 1)
+"""Of them on Permify with one process of authz, and as many with two."""
 
 pytestmark = pytest.mark.timeout(120 + 3 * ROUNDS)
 
@@ -27,9 +29,9 @@ STORIES = ("GTW-02", "SRV-05", "SRV-09", "SRV-10", "SRV-14", "SOC-08", "SOC-14")
 
 @asynccontextmanager
 async def revocations(
-    directory: Path, engine: Mapping[str, str], *, processes: int = 0, defect: Defect | None = None
+    directory: Path, engine: Mapping[str, str], *, processes: int = 0, defects: Defects | None = None
 ) -> AsyncIterator[Revocations]:
-    async with serving(directory, engine, processes=processes, defect=defect) as (beep, accounts, clients):
+    async with serving(directory, engine, processes=processes, defects=defects) as (beep, accounts, clients):
         yield await Revocations.make(beep, accounts, clients)
 
 
@@ -54,42 +56,39 @@ async def test_nothing_is_done_or_heard_after_a_revoke(tmp_path: Path, capsys: p
     assert_nothing_stale(tally, ROUNDS)
 
 
+async def test_the_rounds_notice_what_is_remembered_and_what_is_delivered_too_long(tmp_path: Path) -> None:
+    defects = Defects(tmp_path)
+    async with revocations(tmp_path, EMBEDDED, defects=defects) as made:
+        assert (await run_rounds(made, 2, only="role removed")).kinds == set()
+        with defects.planted(DEAF):
+            delivered = await run_rounds(made, 1, only="own overwrite")
+        with defects.planted(NO_BUMP):
+            remembered = await run_rounds(made, 1, only="role removed")
+    assert delivered.kinds == {"delivery"}
+    assert remembered.kinds == {"act", "delivery"}
+
+
 @pytest.mark.permify
-@pytest.mark.parametrize("processes", [0, 2], ids=["in Beep", "two processes"])
 async def test_nothing_is_done_or_heard_after_a_revoke_on_permify(
-    permify: PermifyServer, processes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    permify: PermifyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Both together are the full run.
-    count = max(ROUNDS // 2, 1)
-    async with revocations(tmp_path, permify.environment(permify.new_tenant()), processes=processes) as made:
-        tally = await run_rounds(made, count)
-    tell(capsys, f"{described()}, authz {f'in {processes} processes' if processes else 'in Beep'}", tally)
-    assert_nothing_stale(tally, count)
-
-
-@pytest.mark.parametrize(
-    ("name", "way", "what"),
-    [
-        ("no epoch is bumped", "role removed", {"act", "delivery"}),
-        ("the gateway keeps delivering", "own overwrite", {"delivery"}),
-    ],
-)
-async def test_the_rounds_notice_a_planted_defect(name: str, way: str, what: set[str], tmp_path: Path) -> None:
-    defect = Defect(name, tmp_path / "defective")
-    async with revocations(tmp_path, EMBEDDED, defect=defect) as made:
-        sound = await run_rounds(made, 1, only=way)
-        assert sound.stale == []
-        with defect.planted():
-            tally = await run_rounds(made, 1, only=way)
-    assert {line.partition(":")[0] for line in tally.stale} == what
+    async with revocations(tmp_path, permify.environment(permify.new_tenant())) as made:
+        tally = await run_rounds(made, HALF)
+    tell(capsys, described(), tally)
+    assert_nothing_stale(tally, HALF)
 
 
 @pytest.mark.permify
-async def test_the_rounds_notice_when_those_who_follow_are_not_waited_for(
-    permify: PermifyServer, tmp_path: Path
+async def test_nothing_is_done_or_heard_after_a_revoke_when_two_processes_decide(
+    permify: PermifyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    defect = Defect("acknowledged before those who follow know", tmp_path / "defective")
-    async with revocations(tmp_path, permify.environment(permify.new_tenant()), processes=2, defect=defect) as made:
-        with defect.planted():
-            tally = await run_rounds(made, 3, only="role removed")
-    assert "act" in {line.partition(":")[0] for line in tally.stale}
+    """And what is acknowledged before the other process knows is noticed: else it would not have decided at all."""
+    defects = Defects(tmp_path)
+    engine = permify.environment(permify.new_tenant())
+    async with revocations(tmp_path, engine, processes=2, defects=defects) as made:
+        tally = await run_rounds(made, HALF)
+        with defects.planted(EARLY):
+            early = await run_rounds(made, 3, only="role removed")
+    tell(capsys, f"{described()}, two processes of authz", tally)
+    assert_nothing_stale(tally, HALF)
+    assert "act" in early.kinds

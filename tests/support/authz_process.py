@@ -1,6 +1,7 @@
 """A real `beep run authz` in its own process, on the data directory of a Beep that uses it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,23 @@ class AuthzProcess:
         if not self.process.stdout.readline():
             self.stop()
             raise AssertionError(f"authz did not get ready: {self.log.read_text()[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, no lease is given up."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing, and does not know."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         assert self.process is not None
