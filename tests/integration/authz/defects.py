@@ -20,9 +20,11 @@ from services.authz.config import DEFAULTS
 from services.authz.domain import projection
 from services.authz.domain.facts import CHANNEL_RIGHT
 from services.authz.domain.projection import Epoch, channel_epoch, server_epoch
+from services.authz.domain.schema import RuleCall
 from services.authz.epochs import Epochs
 from services.authz.lane import Lane
 from services.authz.store.ports import Token
+from services.authz.store.remembered import RememberedRules
 from services.authz.waves import Caller, ChannelContext, PrivateContext, Question, ServerContext, Waves
 from services.common.errors import BeepError
 from tests.integration.authz import experiments
@@ -146,23 +148,25 @@ def _bump_to_the_token_before(patch: pytest.MonkeyPatch, engine: Engine) -> None
 
 
 def _evaluate_as_of_the_start(patch: pytest.MonkeyPatch, engine: Engine) -> None:
-    check = engine.adapter.check
+    check = engine.checks.check
     first: list[Token] = []
 
     async def checked(self: Any, entity: Any, permission: Any, subject: Any, context: Any, token: Token) -> Any:
         first.append(token)
         return await check(self, entity, permission, subject, context, first[0])
 
-    patch.setattr(engine.adapter, "check", checked)
+    patch.setattr(engine.checks, "check", checked)
 
 
 def _evaluate_as_of_now(patch: pytest.MonkeyPatch, engine: Engine) -> None:
-    check = engine.adapter.check
+    check = engine.checks.check
 
     async def checked(self: Any, entity: Any, permission: Any, subject: Any, context: Any, token: Token) -> Any:
-        return await check(self, entity, permission, subject, context, await self.head())
+        # (In front of Permify stands who remembers what its rules answered.)
+        now = await getattr(self, "_engine", self).head()
+        return await check(self, entity, permission, subject, context, now)
 
-    patch.setattr(engine.adapter, "check", checked)
+    patch.setattr(engine.checks, "check", checked)
 
 
 def _acknowledge_before_writing(patch: pytest.MonkeyPatch, engine: Engine) -> None:
@@ -257,6 +261,35 @@ def _keep_under_the_epoch_of_afterwards(patch: pytest.MonkeyPatch, engine: Engin
     patch.setattr(Waves, "_answer", late)
 
 
+def _remember_rules_for_all_facts(patch: pytest.MonkeyPatch, engine: Engine) -> None:
+    async def nothing(self: RememberedRules, *group: Any) -> dict[str, Any]:
+        return {}
+
+    patch.setattr(RememberedRules, "_read", nothing)
+
+
+def _remember_facts_for_all_tokens(patch: pytest.MonkeyPatch, engine: Engine) -> None:
+    read = RememberedRules._read
+    known: dict[tuple[str, str], Any] = {}
+
+    async def read_once(self: RememberedRules, entity_type: str, group: str, token: Token) -> Any:
+        if (entity_type, group) not in known:
+            known[entity_type, group] = await read(self, entity_type, group, token)
+        return known[entity_type, group]
+
+    patch.setattr(RememberedRules, "_read", read_once)
+
+
+def _remember_rules_for_everybody(patch: pytest.MonkeyPatch, engine: Engine) -> None:
+    ask = Answers.ask
+
+    async def ask_for_all(self: Answers, key: Any, *arguments: Any) -> Any:
+        rule = isinstance(key, tuple) and isinstance(key[0], RuleCall)
+        return await ask(self, key[:2] if rule else key, *arguments)
+
+    patch.setattr(Answers, "ask", ask_for_all)
+
+
 def _remember_failures(patch: pytest.MonkeyPatch, engine: Engine) -> None:
     ask = Answers.ask
 
@@ -343,6 +376,14 @@ DEFECTS: tuple[Defect, ...] = (
         "the freeze is missing",
         _keys_without("frozen"),
         noticed_by=experiments.facts_come_and_go,
+    ),
+    *(
+        Defect("key of a rule's answer", f"{what} missing", plant, only_on=("permify",))
+        for what, plant in {
+            "the facts are": _remember_rules_for_all_facts,
+            "the token of the facts is": _remember_facts_for_all_tokens,
+            "the context is": _remember_rules_for_everybody,
+        }.items()
     ),
     Defect(
         "decision",

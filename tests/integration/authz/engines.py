@@ -10,6 +10,7 @@ from typing import Any
 from services.authz.config import DEFAULTS, PermifySettings, Settings
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.remembered import RememberedRules
 from tests.integration.authz.harness import EVERYTHING, FRUGAL, Asking
 from tests.support.permify import PermifyServer
 
@@ -20,7 +21,8 @@ class Engine:
 
     Attributes:
         settings: makes settings of an authz that nobody has told anything yet.
-        adapter: the class whose methods authz calls; experiments and defects step in between.
+        adapter: the class that writes facts and reads them.
+        checks: the class that decisions ask. Experiments and defects step in between at these two.
         asking: how much a comparison may ask of it.
         database: the URI of the PostgreSQL under it, empty where there is none or none that a test may reach.
     """
@@ -28,6 +30,7 @@ class Engine:
     name: str
     settings: Callable[[], Settings]
     adapter: type[Any]
+    checks: type[Any]
     asking: Asking
     database: str = ""
 
@@ -39,7 +42,7 @@ class Engine:
         return replace(self, settings=lambda: replace(self.settings(), schema=schema))
 
 
-EMBEDDED = Engine("embedded", lambda: DEFAULTS, EmbeddedAuthorizer, EVERYTHING)
+EMBEDDED = Engine("embedded", lambda: DEFAULTS, EmbeddedAuthorizer, EmbeddedAuthorizer, EVERYTHING)
 
 
 def on_permify(server: PermifyServer) -> Engine:
@@ -50,4 +53,4 @@ def on_permify(server: PermifyServer) -> Engine:
         return Settings(permify=PermifySettings(server.address, server.new_tenant(), server.key))
 
     database = server.database.uri if server.database else os.environ.get("BEEP_TEST_POSTGRES", "")
-    return Engine("permify", settings, PermifyAuthorizer, FRUGAL, database)
+    return Engine("permify", settings, PermifyAuthorizer, RememberedRules, FRUGAL, database)

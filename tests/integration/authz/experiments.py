@@ -161,7 +161,7 @@ def channel(allow: P, deny: P) -> facts.FactChange:
 @contextmanager
 def after_check(engine: Engine, entity_id: str, happening: Callable[[], Awaitable[object]]) -> Iterator[None]:
     """Let something happen right after the engine's next answer about this entity, before authz has it."""
-    check = engine.adapter.check
+    check = engine.checks.check
     waiting = [happening]
 
     async def interrupted(self: Any, entity: Any, *arguments: Any, **named: Any) -> bool:
@@ -170,7 +170,7 @@ def after_check(engine: Engine, entity_id: str, happening: Callable[[], Awaitabl
             await waiting.pop()()
         return answer
 
-    with patch.object(engine.adapter, "check", interrupted):
+    with patch.object(engine.checks, "check", interrupted):
         yield
     assert not waiting, f"nobody asked about {entity_id}"
 

@@ -20,7 +20,7 @@ SERVERS, SEQUENCES = (2_000, 500) if FULL else (30, 10)
 CHANGES = 40
 BATCH = 50
 AT_ONCE = 12
-REST_SHARE = 0.01
+REST_SHARE = 0.05
 """Of all checks, asked a second time by REST."""
 
 
