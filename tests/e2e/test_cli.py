@@ -235,3 +235,23 @@ def test_up_ends_without_a_stack_trace_when_it_is_interrupted_while_it_starts(tm
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.story("ADM-09")
+def test_explain_prints_each_step_and_the_change_that_helps(beep: BeepProcess) -> None:
+    made = beep.demo()
+    owner, sender, guest = made["users"]
+    place = (made["channel_id"], "--url", beep.url)
+    denied = run("explain", guest["username"], "SEND_MESSAGES", *place, BEEP_TOKEN=owner["token"])
+    assert denied.returncode == 0, denied.stderr
+    lines = [line.rstrip() for line in denied.stdout.splitlines()]
+    assert lines[0].split() == ["step", "about", "says", "because"]
+    assert lines[-2].startswith("Denied: no role held grants VIEW_CHANNEL on the server")
+    assert lines[-1] == "To allow it: give role member."
+    allowed = run("explain", "@me", "send-messages", *place, BEEP_TOKEN=sender["token"])
+    assert "Allowed: role member grants SEND_MESSAGES on the server" in allowed.stdout
+    as_json = run("explain", "@me", "VIEW_CHANNEL", "--json", *place, BEEP_TOKEN=guest["token"])
+    assert json.loads(as_json.stdout)["allowed"] is False
+    # Nobody hears about somebody else who does not manage the server.
+    one_line_of_error(run("explain", owner["user_id"], "SPEAK", *place, BEEP_TOKEN=sender["token"]), "403")
+    one_line_of_error(run("explain", "@me", "SPEAK", *place, BEEP_TOKEN=""), "Say who asks", "beep token")
