@@ -51,6 +51,9 @@ class Conversation:
     """Unread messages that mention the user, of which READY told no more than how many there are."""
     began_unseen: bool = False
     """There may be messages in it that were never told of, and mention the user."""
+    acknowledged: bool = False
+    """The newest that is known of reading is an acknowledgement. That comes by the user's shard and a message by the
+    server's: whether one's own next message was sent before or after it, a client cannot tell."""
 
 
 class ClientModel:
@@ -253,7 +256,9 @@ class ClientModel:
         if message_id > conversation.last:
             conversation.last, conversation.newest_is_unknown = message_id, False
         if body["author"]["id"] == self.user["id"]:
+            crossed = conversation.acknowledged and message_id > conversation.read
             self._read_up_to(conversation, max(conversation.read, message_id))
+            conversation.read_is_unknown, conversation.acknowledged = crossed, False
         self._note_mentions(body)
 
     def _read_up_to(self, conversation: Conversation, message_id: int) -> None:
@@ -288,7 +293,9 @@ class ClientModel:
             conversation.newest_is_unknown |= message_id == conversation.last
 
     def _message_ack(self, body: Object) -> None:
-        self._read_up_to(self.conversations[body["channel_id"]], int(body["message_id"]))
+        conversation = self.conversations[body["channel_id"]]
+        self._read_up_to(conversation, int(body["message_id"]))
+        conversation.acknowledged = True
 
     # people
 
@@ -373,7 +380,9 @@ class ClientModel:
             "messages": {
                 "last": conversation.last,
                 "unread": UNKNOWABLE if conversation.read_is_unknown else conversation.last > read,
-                "mentions": UNKNOWABLE if conversation.began_unseen else min(mentions, MENTIONS_COUNTED),
+                "mentions": UNKNOWABLE
+                if conversation.began_unseen or conversation.read_is_unknown
+                else min(mentions, MENTIONS_COUNTED),
             }
         }
 
