@@ -26,6 +26,7 @@ from services.authz.lane_service import LaneService
 from services.authz.leader import Leader
 from services.authz.mandate import Mandate
 from services.authz.metrics import Counts, Metrics
+from services.authz.observed import observe_explanations, observe_lane, observe_memory, observe_permify
 from services.authz.pinning import Pinning
 from services.authz.reconcile import Reconciler
 from services.authz.refusals import Refusals
@@ -96,23 +97,11 @@ async def build(
             leader,
         )
         metrics.observe(counts)
-        metrics.gauge("beep.authz.answers", "Answers that are remembered.", answers.__len__)
-        metrics.gauge("beep.authz.epochs", "Epochs that are told apart.", epochs.__len__)
-        metrics.gauge("beep.authz.lane.queue", "Changes of facts that wait to be written.", lane.waiting)
-        metrics.counter("beep.authz.lane.changes", "Changes of facts that were taken up.", lambda: lane.taken)
-        metrics.counter("beep.authz.lane.groups", "Groups that they were written in.", lambda: lane.groups)
-        metrics.counter("beep.authz.explanations", "Decisions that were explained.", lambda: explainer.explained)
-        metrics.counter(
-            "beep.authz.explanations.wrong",
-            "Explanations that said other than the engine: a defect.",
-            lambda: explainer.disagreed,
-        )
-        metrics.gauge("beep.authz.refusals.queue", "Refusals that wait to be stored.", refusals.waiting)
-        metrics.counter("beep.authz.refusals.stored", "Refusals that can be looked up.", lambda: refusals.stored)
-        metrics.counter(
-            "beep.authz.refusals.unexplained", "Those stored without their steps.", lambda: refusals.unexplained
-        )
-        metrics.counter("beep.authz.refusals.lost", "Refusals that nobody can look up.", lambda: refusals.lost)
+        observe_memory(metrics, answers, epochs)
+        observe_lane(metrics, lane)
+        observe_explanations(metrics, explainer, refusals)
+        if isinstance(engine, PermifyAuthorizer):
+            observe_permify(metrics, engine.calls)
         runtime.server.add(add_AuthzServiceServicer_to_server, service)
         drift = DriftService(Reconciler(authorizer, lane), leader)
         runtime.server.add(add_DriftServiceServicer_to_server, drift)

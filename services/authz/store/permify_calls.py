@@ -77,6 +77,11 @@ class PermifyCalls:
         self.retried = 0
         self.failed = 0
 
+    @property
+    def is_lost(self) -> bool:
+        """Permify does not answer: calls are refused at once, but for one now and then that looks for it."""
+        return self._breaker.is_open
+
     async def close(self) -> None:
         await self.channel.close()
 

@@ -1,5 +1,6 @@
 """What an exporter of metrics gets to see: every count moves by what was done, and by nothing else."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,15 @@ from beep.authz.v1 import facts_pb2 as facts
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from services.authz.__main__ import build
 from services.authz.metrics import Metrics
+from services.authz.observed import observe_permify
 from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.permify_calls import PermifyCalls
 from services.common.clock import SystemClock
 from services.common.errors import Unavailable
 from services.common.permissions import Permission as P
 from tests.support.in_process import in_process, service
+
+DOCUMENTED = set(re.findall(r"`(beep\.authz\.[a-z._]+)`", Path("docs/metrics.md").read_text()))
 
 SERVER, OWNER, USER, STRANGER, CHANNEL = 10, 20, 21, 22, 12
 
@@ -134,6 +139,24 @@ async def test_changes_of_facts_are_counted_with_their_groups_and_writes(observe
         assert after[f"beep.authz.{name}"] - before[f"beep.authz.{name}"] == 1
     assert after["beep.authz.epochs"] == before["beep.authz.epochs"] + 1
     assert after["beep.authz.lane.queue"] == 0
+
+
+def _names(reader: InMemoryMetricReader) -> set[str]:
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {metric.name for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics}
+
+
+async def test_document_lists_what_is_exported_and_nothing_else(observed: Observed) -> None:
+    await observed.moved(SEND)
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    calls = PermifyCalls("127.0.0.1:1", "", SystemClock())
+    observe_permify(Metrics(meters), calls)
+    exported = _names(observed.reader) | _names(reader)
+    await calls.close()
+    meters.shutdown()
+    assert exported == DOCUMENTED
 
 
 def test_authz_that_has_stopped_is_seen_as_it_was_at_its_end() -> None:
