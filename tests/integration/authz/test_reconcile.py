@@ -27,7 +27,7 @@ from services.authz.domain.facts import (
     user_entity,
 )
 from services.cli import reconciliation
-from services.common.errors import PermissionDenied
+from services.common.errors import NotFound, PermissionDenied
 from services.common.permissions import Permission
 from tests.integration.authz.reconciled import Reconciled, Scene, make_scene, pauses, reconciled_world
 from tests.integration.servers.harness import ANN, BOB, EVE, OWNER
@@ -327,24 +327,58 @@ async def test_facts_are_repaired_as_soon_as_a_source_states_them(reconciled: Re
 # What is on its way
 
 
-async def test_change_on_its_way_is_no_drift(reconciled: Reconciled, scene: Scene) -> None:
-    second = (await reconciled.world.user(OWNER).create_server("Second")).server.id
+Changing = Callable[[Reconciled, Scene], tuple[Coroutine[None, None, None], Callable[[], Awaitable[bool]]]]
+"""A change, and whether it is stored."""
+
+
+def _giving(reconciled: Reconciled, scene: Scene) -> tuple[Coroutine[None, None, None], Callable[[], Awaitable[bool]]]:
+    owner = reconciled.world.user(OWNER)
+
+    async def stored() -> bool:
+        return scene.helper in (await owner.member(scene.server, BOB)).role_ids
+
+    return owner.give_role(scene.server, BOB, scene.helper), stored
+
+
+def _kicking(reconciled: Reconciled, scene: Scene) -> tuple[Coroutine[None, None, None], Callable[[], Awaitable[bool]]]:
+    owner = reconciled.world.user(OWNER)
+
+    async def stored() -> bool:
+        return "bob" not in await owner.member_names(scene.server)
+
+    return owner.kick(scene.server, BOB), stored
+
+
+def _deleting(
+    reconciled: Reconciled, scene: Scene
+) -> tuple[Coroutine[None, None, None], Callable[[], Awaitable[bool]]]:
+    async def stored() -> bool:
+        try:
+            await reconciled.world.user(OWNER).get_server(scene.server)
+        except NotFound:
+            return True
+        return False
+
+    return reconciled.delete_server(OWNER, scene.server), stored
+
+
+@pytest.mark.parametrize("patience", [2.0, 0.01], ids=["the source waits", "the source is asked again"])
+@pytest.mark.parametrize("changing", [_giving, _kicking, _deleting])
+async def test_change_on_its_way_is_no_drift(
+    reconciled: Reconciled, scene: Scene, monkeypatch: pytest.MonkeyPatch, changing: Changing, patience: float
+) -> None:
+    monkeypatch.setattr("services.servers.service.facts.TELL_SECONDS", patience)
     async with asyncio.TaskGroup() as tasks:
         async with reconciled.world.held_facts():
-            tasks.create_task(reconciled.world.user(OWNER).give_role(scene.server, BOB, scene.helper))
-            tasks.create_task(reconciled.delete_server(OWNER, second))
-            await _until_given(reconciled, scene)
+            change, stored = changing(reconciled, scene)
+            tasks.create_task(change)
+            while not await stored():
+                pass
             walk = tasks.create_task(reconciled.reconcile())
             done, _ = await asyncio.wait({walk}, timeout=0.3)
             assert not done  # it waits for the relay
         report = await walk
     assert (report.drift, report.changing) == ([], 0)
-
-
-async def _until_given(reconciled: Reconciled, scene: Scene) -> None:
-    """Returns when servers has stored that BOB is a helper."""
-    while scene.helper not in (await reconciled.world.user(OWNER).member(scene.server, BOB)).role_ids:
-        pass
 
 
 async def test_change_that_its_source_never_tells_is_drift_after_a_while(
@@ -354,8 +388,10 @@ async def test_change_that_its_source_never_tells_is_drift_after_a_while(
     monkeypatch.setattr("services.servers.service.facts.TELL_SECONDS", 0.05)
     expected = [(f"seat:{scene.server}.{BOB}$roles", "missing")]
     async with asyncio.TaskGroup() as tasks, reconciled.world.held_facts():
-        tasks.create_task(reconciled.world.user(OWNER).give_role(scene.server, BOB, scene.helper))
-        await _until_given(reconciled, scene)
+        change, stored = _giving(reconciled, scene)
+        tasks.create_task(change)
+        while not await stored():
+            pass
         assert (await reconciled.reconcile()).drift == expected
         assert (await reconciled.reconcile(apply=True)).drift == expected
         # Repaired without the relay, whose record comes late then and changes nothing.
