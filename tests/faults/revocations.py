@@ -31,12 +31,13 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the victim acts, and those who go on talking there."""
+    """Where the victim acts, and those who go on talking there. The witness may hear all of it, all the time."""
 
     channel_id: str
     victim: Api
     others: Sequence[Api]
     listening: Sequence[GatewayClient]
+    witness: GatewayClient
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,14 @@ class Revocations:
 
         listening = [await world.connect(victim, compress=compress) for compress in COMPRESSED]
         at_ada = [await circle.connect(ada) for _ in range(2)]
-        self.sessions = [*listening, *at_ada]
+        witness = await circle.connect(ada)
+        self.sessions = [*listening, *at_ada, witness]
         talkers = (world.unable, world.member)
-        place = Place(world.channel_id, victim, talkers, listening)
-        at_estate = Place(estate["system_channel_id"], victim, heirs, listening)
+        place = Place(world.channel_id, victim, talkers, listening, witness)
+        at_estate = Place(estate["system_channel_id"], victim, heirs, listening, witness)
         # The one who blocks is the one who must hear nothing: nobody else is there to talk.
-        at_direct = Place(direct, victim, (), at_ada)
-        at_group = Place(group, victim, (ada, cy), listening)
+        at_direct = Place(direct, victim, (), at_ada, witness)
+        at_group = Place(group, victim, (ada, cy), listening, witness)
         self.ways = [
             *((place, way) for way in (*self._of_roles(), *self._of_overwrites(), *self._of_members())),
             *((place, way) for way in self._of_moderators()),
