@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from services.authz.store import ports
 from services.authz.store.breaker import CircuitBreaker
 from services.common.clock import Clock
 from services.common.errors import BeepError, DeadlineExceeded, Internal, Unavailable
@@ -23,7 +24,7 @@ Answer = TypeVar("Answer", bound=Message)
 CALL_SECONDS: Final = 0.7
 """The deadline of a call with all its retries: whoever waits for a decision hears of a failure within a second."""
 
-WRITE_SECONDS: Final = 0.95
+WRITE_SECONDS: Final = ports.WRITE_SECONDS - 0.05
 """Of a write: 1,000 items take 40 ms. Nobody knows what became of one that was given up, so it has all the time that
 there is before another process may write."""
 
