@@ -1,5 +1,8 @@
 """The other authz that leads the lane, as this one reaches it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from beep.authz.v1.authz_service_pb2 import ApplyFactsRequest, ApplyFactsResponse
@@ -25,6 +28,7 @@ class Leader:
         self._address = ""
         self._channel: Channel | None = None
         self._lane: LaneServiceAsyncStub | None = None
+        self._calls: set[asyncio.Timeout] = set()
 
     @property
     def elsewhere(self) -> bool:
@@ -47,19 +51,37 @@ class Leader:
 
     async def apply(self, request: ApplyFactsRequest) -> ApplyFactsResponse:
         """Let the leader apply these facts. Raises BeepError."""
-        answer = await self._reached().ForwardFacts(ForwardFactsRequest(facts=request))
+        lane = self._reached()
+        async with self._while_it_leads():
+            answer = await lane.ForwardFacts(ForwardFactsRequest(facts=request))
         return answer.applied
 
     async def compare(self, request: CompareFactsRequest) -> CompareFactsResponse:
         """Let the leader compare these facts, and repair. Raises BeepError."""
         self._reached()
         assert self._channel is not None
-        return await DriftServiceStub(self._channel).CompareFacts(request)
+        async with self._while_it_leads():
+            return await DriftServiceStub(self._channel).CompareFacts(request)
 
     async def close(self) -> None:
         channel, self._channel, self._lane, self._address = self._channel, None, None, ""
         if channel is not None:
+            for call in self._calls:
+                call.reschedule(asyncio.get_running_loop().time())
             await channel.close()
+
+    @asynccontextmanager
+    async def _while_it_leads(self) -> AsyncIterator[None]:
+        """A call of one who hangs ends when it is known that somebody else leads: Unavailable."""
+        try:
+            async with asyncio.timeout(None) as call:
+                self._calls.add(call)
+                try:
+                    yield
+                finally:
+                    self._calls.discard(call)
+        except TimeoutError:
+            raise not_leading() from None
 
     def _reached(self) -> "LaneServiceAsyncStub":
         if self._lane is None:

@@ -366,6 +366,8 @@ def _migrate(connection: sqlite3.Connection, migrations: Sequence[str], name: st
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version={number};\nCOMMIT;")
         except sqlite3.Error as error:
             _roll_back(connection)
+            if connection.execute("PRAGMA user_version").fetchone()[0] >= number:
+                continue  # another process that came to the same file was faster
             explained = _explain(error)
             if isinstance(explained, BeepError):
                 raise explained from error
