@@ -29,6 +29,9 @@ from services.authz.domain.facts import (
 from services.cli import reconciliation
 from services.common.errors import NotFound, PermissionDenied
 from services.common.permissions import Permission
+from services.common.sqlite import Database
+from services.servers.config import DATABASE as SERVERS_DATABASE
+from services.servers.store.sqlite import MIGRATIONS
 from tests.integration.authz.reconciled import Reconciled, Scene, make_scene, pauses, reconciled_world
 from tests.integration.servers.harness import ANN, BOB, EVE, OWNER
 from tests.support.in_process import service, user
@@ -259,6 +262,32 @@ async def _planted_in_force(reconciled: Reconciled, scene: Scene, *facts: Attrib
     """Planted, and decided by: the next write of authz shows what was written before it."""
     await reconciled.plant(*facts)
     await reconciled.world.user(OWNER).create_role(scene.server, name="another")
+
+
+async def test_server_with_many_members_is_stated_page_by_page(
+    reconciled: Reconciled, scene: Scene, data_dir: Path
+) -> None:
+    """Members that authz has never been told of: put into the database of servers."""
+    many = range(1_000_000, 1_001_000)
+    db = await Database.open(data_dir / SERVERS_DATABASE, MIGRATIONS)
+    rows = [(scene.server, user_id, "", f"[{scene.helper}]", 1, 0) for user_id in many]
+    await db.write(lambda conn: conn.executemany("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?)", rows))
+    await db.close()
+    facts = FactsServiceStub(reconciled.world.channel("servers", service("operator")))
+    request, seats = facts_service_pb2.ListFactsRequest(page_size=100), list[int]()
+    while True:
+        page = await facts.ListFacts(request)
+        assert len(page.facts) <= 100
+        seats += [fact.key.id for fact in page.facts if fact.change.HasField("set_seat")]
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    assert seats == [OWNER, ANN, BOB, *many]
+    repaired = await reconciled.reconcile(apply=True)
+    assert (len(repaired.drift), repaired.repaired) == (len(many), len(many))
+    assert {kind for _, kind in repaired.drift} == {"missing"}
+    assert (await reconciled.reconcile()).drift == []
+    assert await reconciled.world.may(many[-1], scene.general, Permission.VIEW_CHANNEL)
 
 
 async def test_repair_is_in_force_when_it_answers(reconciled: Reconciled, scene: Scene) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from services.authz.config import DEFAULTS
 from services.authz.domain.changes import Change, Overwrite, RemoveChannel, RemoveSeat, SetChannel, SetRoles, SetSeat
+from services.authz.domain.drift import Repair
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, channels_of, seat_entity
-from services.authz.domain.projection import channel_epoch, seat_epoch, server_epoch
+from services.authz.domain.projection import channel_epoch, project, seat_epoch, server_epoch
 from services.authz.epochs import Epochs
 from services.authz.lane import QUEUE_LIMIT, Lane
 from services.authz.store.embedded import EmbeddedAuthorizer
@@ -176,3 +177,30 @@ async def test_changes_are_refused_when_too_many_wait(engine: Observed, lane: La
 
 async def test_filter_of_a_removal_names_its_object() -> None:
     assert channels_of(SERVER) == RelationshipFilter("channel", "server", subject=Entity("server", str(SERVER)))
+
+
+async def test_repair_writes_what_somebody_else_has_changed(engine: Observed, lane: Lane, epochs: Epochs) -> None:
+    await lane.apply(5, [SEAT])
+    planted = SetSeat(SERVER, USER, (11, 13), muted=True)
+    await engine.write(project(planted).attributes)
+    before = epochs.of(seat_epoch(SERVER, USER))
+    await lane.repair(Repair(5, (project(SEAT),), instead_of=5))
+    seat = seat_entity(SERVER, USER)
+    facts = (await engine.read_attributes([seat], epochs.of(seat_epoch(SERVER, USER))))[seat]
+    assert (facts["roles"], facts.get("muted", False), facts["version"]) == (("10", "11"), False, 5)
+    assert epochs.of(seat_epoch(SERVER, USER)) != before
+
+
+async def test_repair_takes_back_only_the_version_that_it_has_found(engine: Observed, lane: Lane) -> None:
+    seat = seat_entity(SERVER, USER)
+
+    async def version() -> object:
+        return (await engine.read_attributes([seat], await engine.head()))[seat]["version"]
+
+    await lane.apply(9, [SEAT])
+    await lane.repair(Repair(5, (project(SEAT),), instead_of=8))
+    assert await version() == 9  # something newer has come since
+    await lane.repair(Repair(5, (project(SEAT),), instead_of=9))
+    assert await version() == 5
+    await lane.apply(6, [SEAT])
+    assert await version() == 6
