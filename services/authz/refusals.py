@@ -24,13 +24,15 @@ audit = logging.getLogger("beep.authz.denied")
 """One line for each denial of a right that manages. Its own name, so that it can be kept where the rest is not."""
 
 WAITING_AT_MOST: Final = 4_096
-EXPLAINED_IN_QUEUE: Final = 256
-"""Of this many that wait each is explained; of what queues behind them only the plain facts are kept."""
+EXPLAINED_AT_ONCE: Final = 256
+EXPLAINED_PER_SECOND: Final = 200
+"""Of more, at once or for long, only the plain facts are kept: an explanation is half a millisecond of the process that
+decides, and whoever floods it with what is refused must not buy its time."""
 
 EXPLAINED_RIGHTS: Final = 8
 """Of one refusal; nothing that Beep asks for needs more."""
 
-BATCH: Final = 32
+BATCH: Final = 64
 
 _TAG_BYTES: Final = 2
 _NUMBER_BYTES: Final = 8
@@ -65,6 +67,8 @@ class Refusals:
         self._waiting: dict[str, _Waiting] = {}
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_AT_MOST)
         self._task: asyncio.Task[None] | None = None
+        self._budget = float(EXPLAINED_AT_ONCE)
+        self._budget_at = clock.monotonic()
         self.stored = 0
         self.unexplained = 0
         self.lost = 0
@@ -129,17 +133,16 @@ class Refusals:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            behind = self._queue.qsize()
             for entry in batch:
-                if behind < EXPLAINED_IN_QUEUE:
-                    await self._explain(entry)
-                else:
-                    self.unexplained += 1
+                await self._explain(entry)
             await self._store(batch)
 
     async def _explain(self, entry: _Waiting) -> None:
         rights = _rights(entry)
         if entry.pinned is None or not rights:
+            return
+        if not self._afford():
+            self.unexplained += 1
             return
         try:
             explained = await self._explainer.explain(entry.pinned, rights)
@@ -151,6 +154,16 @@ class Refusals:
         entry.decision.explanations.extend(
             explanation_message(entry.pinned, explanation, changes) for explanation, changes in explained
         )
+
+    def _afford(self) -> bool:
+        """Whether one more explanation may be made now: a bucket that fills with time."""
+        now = self._clock.monotonic()
+        earned = (now - self._budget_at) * EXPLAINED_PER_SECOND
+        self._budget, self._budget_at = min(self._budget + earned, EXPLAINED_AT_ONCE), now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
 
     async def _store(self, batch: Sequence[_Waiting]) -> None:
         try:

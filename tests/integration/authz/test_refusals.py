@@ -22,12 +22,13 @@ from services.authz.domain.explanation import Explanation, Kind, Result, Step
 from services.authz.domain.rights import Right
 from services.authz.domain.situation import Situation
 from services.authz.explain import Explainer
-from services.authz.refusals import EXPLAINED_IN_QUEUE, WAITING_AT_MOST, Refusals
+from services.authz.refusals import EXPLAINED_AT_ONCE, EXPLAINED_PER_SECOND, WAITING_AT_MOST, Refusals
 from services.authz.store.decision_log import AGE_KEPT_MS, DecisionLog
 from services.common.auth import Principal, PrincipalKind
-from services.common.clock import SystemClock
+from services.common.clock import Clock, SystemClock
 from services.common.errors import Internal, InvalidArgument, NotFound, PermissionDenied
 from services.common.permissions import Permission as P
+from tests.support.clock import ManualClock
 from tests.support.in_process import InProcess, in_process, service, user
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Serving:
         return ExplainServiceStub(self.beep.channel("authz", caller))
 
     async def look_up(self, caller: Principal, decision_id: str) -> pb.GetDecisionResponse:
-        return await self.explain(caller).GetDecision(pb.GetDecisionRequest(decision_id=decision_id))
+        return await self.explain(caller).GetDecision(pb.GetDecisionRequest(decision_id=decision_id), timeout=60)
 
     async def apply(self, *changes: facts.FactChange) -> None:
         self.version += 1
@@ -91,8 +92,8 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Serving]:
-    async with in_process(directory, SystemClock(), "authz") as beep, build(beep.runtime("authz")):
+async def serving(directory: Path, clock: Clock | None = None) -> AsyncIterator[Serving]:
+    async with in_process(directory, clock or SystemClock(), "authz") as beep, build(beep.runtime("authz")):
         yield Serving(beep, AuthzServiceStub(beep.channel("authz", service("messages"))))
 
 
@@ -146,7 +147,22 @@ async def test_refusals_survive_a_restart(tmp_path: Path) -> None:
             assert (await second.look_up(user(MEMBER), decision_id)).decision.id == decision_id
 
 
-async def test_plain_facts_are_kept_when_too_many_are_refused_at_once(
+async def test_plain_facts_are_kept_when_too_many_are_refused_at_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as authz:
+        await authz.apply(*STATE)
+        decision_ids = [await authz.refuse() for _ in range(EXPLAINED_AT_ONCE * 2)]
+        found = [(await authz.look_up(user(OWNER), decision_id)).decision for decision_id in decision_ids]
+        assert all(decision.user_id == MEMBER and decision.missing == P.SEND_MESSAGES for decision in found)
+        assert [bool(decision.explanations) for decision in found] == [True] * EXPLAINED_AT_ONCE + [
+            False
+        ] * EXPLAINED_AT_ONCE
+        clock.advance(2 / EXPLAINED_PER_SECOND)
+        later = [(await authz.look_up(user(OWNER), await authz.refuse())).decision for _ in range(3)]
+        assert [bool(decision.explanations) for decision in later] == [True, True, False]
+
+
+async def test_refusal_is_one_also_when_too_many_wait_to_be_kept(
     authz: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = asyncio.Event()
@@ -157,15 +173,6 @@ async def test_plain_facts_are_kept_when_too_many_are_refused_at_once(
         return await explain(self, pinned, rights)
 
     monkeypatch.setattr(Explainer, "explain", held)
-    decision_ids = [await authz.refuse() for _ in range(EXPLAINED_IN_QUEUE * 3)]
-    go.set()
-    found = [(await authz.look_up(user(OWNER), decision_id)).decision for decision_id in decision_ids]
-    assert all(decision.user_id == MEMBER and decision.missing == P.SEND_MESSAGES for decision in found)
-    explained = [bool(decision.explanations) for decision in found]
-    assert any(explained)
-    assert not all(explained)
-    # Beyond what is kept a refusal is still a refusal.
-    go.clear()
     many = [await authz.refuse() for _ in range(WAITING_AT_MOST + 100)]
     go.set()
     assert (await authz.look_up(user(OWNER), many[WAITING_AT_MOST - 1])).decision.user_id == MEMBER
