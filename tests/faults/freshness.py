@@ -1,7 +1,8 @@
 """Rounds of revoke-then-act: somebody acts and hears all the time, loses the right, and goes on trying.
 
 What counts is what begins when the acknowledgement of the revoke is here: no act of the victim that begins then may
-succeed, and no message that is sent then may reach the victim's sessions. What was under way may end either way.
+succeed, and no message that is sent then may reach the victim's sessions, those that resume then among them. What was
+under way may end either way.
 
 All of it is one event loop, so "when" is the order of its steps: there is no clock to compare.
 """
@@ -134,11 +135,14 @@ class _Round:
                 await hot.wait()
             for session in place.listening:
                 await session.wait_for("MESSAGE_CREATE", lambda message: message["content"].startswith(self._name))
+            lost, *_ = place.listening
+            await lost.cut()
             await way.revoke()
             self._acknowledged = True
         for message in self._late:
             # An answer does not wait for the bus: what comes by when the right is given back may be heard again.
             await place.witness.wait_for_message(message)
+        assert await lost.resume(), f"{self._name}: the session was over"
         await way.restore()
         await self._judge_deliveries()
         self._tally.rounds[way.name] += 1

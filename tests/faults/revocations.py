@@ -31,7 +31,12 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the victim acts, and those who go on talking there. The witness may hear all of it, all the time."""
+    """Where the victim acts, and those who go on talking there.
+
+    Attributes:
+        listening: sessions of who must not hear it. The first loses its connection before, and resumes after.
+        witness: may hear all of it, all the time.
+    """
 
     channel_id: str
     victim: Api
