@@ -3,6 +3,7 @@
 The engine is read as of its head and not by the epochs: what was written behind the lane's back has none.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,14 +51,15 @@ class Reconciler:
             last: as `domain.drift.compare`.
 
         Raises:
-            BeepError: the engine does not answer. What was repaired until then is repaired.
+            BeepError: the engine does not answer (or a group of them). What was repaired until then is repaired.
         """
         found = await self._compare(stated, last)
         if not apply:
             return [Compared(comparison, repaired=False) for comparison in found]
         repairs = [comparison.repair for comparison in found if comparison.repair is not None]
-        for repair in repairs:
-            await self._lane.repair(repair)
+        async with asyncio.TaskGroup() as tasks:  # one write of the lane, or a few
+            for repair in repairs:
+                tasks.create_task(self._lane.repair(repair))
         left = [one for one, comparison in zip(stated, found, strict=True) if comparison.repair is not None]
         # Looked at again, because a repair that came late was left out.
         again = iter(await self._compare(left, last))

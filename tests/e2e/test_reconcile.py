@@ -25,6 +25,7 @@ from tests.support.demo import Demo
 from tests.support.reconcile import reconcile
 
 FORBIDDEN = 403
+NOT_FOUND = 404
 TOPIC = {"topic": "changed"}
 
 
@@ -127,6 +128,22 @@ async def test_authz_of_an_older_backup_is_brought_up_to_date(own_beep: BeepProc
     assert all(each.repaired for each in await reconcile(own_beep, apply=True))
     assert (await demo.sender.refused("PATCH", channel, TOPIC))[0] == FORBIDDEN
     await demo.owner.send(room, "here")
+    assert await reconcile(own_beep) == []
+
+
+async def test_authz_that_has_lost_everything_is_filled(own_beep: BeepProcess, demo: Demo) -> None:
+    """As an installation that changes its engine."""
+    if own_beep.tenant:
+        pytest.skip("facts are in Permify's database, not in a file of Beep's")
+    own_beep.stop()
+    for file in own_beep.data.glob(f"{AUTHZ_DATABASE}*"):
+        file.unlink()
+    own_beep.start()
+    assert (await demo.owner.refused("GET", f"/guilds/{demo.server_id}"))[0] == NOT_FOUND
+    assert all(each.repaired and each.kind == "missing" for each in await reconcile(own_beep, apply=True))
+    await demo.owner.send(demo.channel_id, "here again")
+    await demo.sender.send(demo.channel_id, "and we are")
+    assert (await demo.guest.refused("POST", demo.messages, {"content": "and I"}))[0] == FORBIDDEN
     assert await reconcile(own_beep) == []
 
 
