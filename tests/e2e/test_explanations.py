@@ -206,6 +206,7 @@ async def test_nonsense_is_told_what_is_wrong_with_it(world: World) -> None:
     assert "SEND_MESSAGES" in problem["message"]
     assert await world.owner.refused("GET", base) == INVALID_FORM
     assert await world.owner.refused("GET", base.replace("@me", "somebody") + "?permission=SPEAK") == INVALID_FORM
+    assert await world.owner.refused("GET", base.replace("@me", "9" * 19) + "?permission=SPEAK") == INVALID_FORM
     assert await world.owner.refused("GET", in_channel(NOBODYS_ID, "@me", P.SPEAK)) == UNKNOWN_CHANNEL
     assert await world.owner.refused("GET", on_server(NOBODYS_ID, "@me", P.SPEAK)) == UNKNOWN_SERVER
     assert await world.owner.refused("GET", f"{EXPLAIN}/decisions/abc") == UNKNOWN_DECISION

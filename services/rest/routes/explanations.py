@@ -10,6 +10,7 @@ from beep.servers.v1.channels_service_pb2 import GetChannelRequest
 from beep.servers.v1.roles_service_pb2 import ListRolesRequest
 from services.common.errors import BeepError, FieldViolation
 from services.common.permissions import Permission
+from services.common.snowflake import MAX_SNOWFLAKE
 from services.rest.errors import InvalidForm
 from services.rest.fields import PathId
 from services.rest.request import ApiRequest
@@ -24,7 +25,7 @@ from services.wire.explanation import (
 ME: Final = "@me"
 _LONGEST_NAME: Final = 64
 
-PathUser = Annotated[str, PathParameter(pattern=r"^(@me|\d{1,19})$", description="A user's id, or `@me`.")]
+PathUser = Annotated[str, PathParameter(pattern=r"^(@me|[0-9]{1,19})$", description="A user's id, or `@me`.")]
 PermissionName = Annotated[
     str, QueryParameter(min_length=1, max_length=_LONGEST_NAME, description="As in `SEND_MESSAGES`.")
 ]
@@ -98,7 +99,12 @@ async def _channel_name(request: ApiRequest, channel_id: int) -> str:
 
 
 def _user(request: ApiRequest, user_id: str) -> int:
-    return request.caller.user_id if user_id == ME else int(user_id)
+    """Raises InvalidForm for a number that is no id."""
+    if user_id == ME:
+        return request.caller.user_id
+    if int(user_id) > MAX_SNOWFLAKE:
+        raise InvalidForm(FieldViolation("user_id", "NUMBER_TYPE_MAX", f"Value must be at most {MAX_SNOWFLAKE}."))
+    return int(user_id)
 
 
 def _bit(name: str) -> int:
