@@ -20,8 +20,10 @@ from services.common.clock import SystemClock
 from services.common.permissions import Permission
 from services.servers.config import DATABASE as SERVERS_DATABASE
 from tests.support.api import Api
+from tests.support.authz_process import authz_processes
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
+from tests.support.permify import PermifyServer
 from tests.support.reconcile import reconcile
 
 FORBIDDEN = 403
@@ -168,6 +170,24 @@ async def test_authz_that_knows_more_than_the_restored_source_forgets_it(own_bee
     await demo.guest.ok("PATCH", channel, TOPIC)
     await demo.owner.ok("DELETE", f"{roles}/{keepers}")
     assert (await demo.guest.refused("PATCH", channel, TOPIC))[0] == FORBIDDEN
+
+
+async def test_repair_is_given_to_the_authz_that_leads(tmp_path: Path, permify: PermifyServer) -> None:
+    data, tenant = tmp_path / "data", permify.new_tenant()
+    with authz_processes(2, data, permify.environment(tenant)) as (_, follower):
+        beep = BeepProcess(data, env={"BEEP_AUTHZ": follower.address, "BEEP_RATE_LIMITS": "off"}).start()
+        try:
+            async with AsyncExitStack() as stack:
+                demo = await Demo.make(beep, stack)
+                engine = await PermifyAuthorizer.open(permify.address, tenant, permify.key, SystemClock())
+                stack.push_async_callback(engine.close)
+                await engine.write_schema(DEFAULTS.schema.read_text())
+                await engine.write([_seat(demo, demo.guest, demo.made["bot"]["user_id"])])
+                (drift,) = await reconcile(beep, apply=True)
+                assert (drift.kind, drift.repaired) == ("extra", True)
+                assert await reconcile(beep) == []
+        finally:
+            beep.stop()
 
 
 def _stopped_copy(beep: BeepProcess, database: str) -> Path:
