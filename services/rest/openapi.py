@@ -191,8 +191,8 @@ def _with_limits(kind: Any) -> Any:
     declared = {name: getattr(marker, name) for name in _LIMITS if getattr(marker, name) is not None}
     if marker.max_items is not None:
         declared["max_length"] = marker.max_items
-    extra = {"format": marker.format} if marker.format else None
-    limited = Meta(**declared, extra_json_schema=extra)
+    extra = {"format": marker.format} if marker.format else {}
+    limited = Meta(**declared, description=marker.description, extra_json_schema=extra | (marker.schema_extra or {}))
     [bare, *_] = get_args(kind)
     # What limits a value that may be left out limits the value, not the choice.
     alternatives = [part for part in get_args(bare) if part is not type(None)] if isinstance(bare, UnionType) else []

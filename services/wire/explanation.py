@@ -6,67 +6,91 @@ which may be improved at any time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from beep.authz.v1 import explain_service_pb2 as pb
 from services.common.permissions import Permission
 from services.wire.encoding import timestamp
 
+PermissionWord = Annotated[str, Meta(examples=["SEND_MESSAGES"])]
+Verdict = Annotated[
+    str,
+    Meta(
+        description="The whole answer in one sentence.",
+        examples=["Denied: the overwrite of role quiet-hours in #general denies SEND_MESSAGES."],
+    ),
+]
+IsFull = Annotated[bool, Meta(description="False: only what the person concerned may know of it.")]
+
 
 class NamedRoleObject(Struct, kw_only=True):
+    """The name is left out of a role that is gone, and where the caller may not know it."""
+
     id: str
-    # Left out of a role that is gone, and where the caller may not know it.
-    name: str | UnsetType = UNSET
+    name: Annotated[str, Meta(examples=["quiet-hours"])] | UnsetType = UNSET
 
 
 class ExplanationStepObject(Struct, kw_only=True):
-    step: str
-    # `passes`: nothing against it here. `allows`: this step's permission is granted. `denies`: it is over.
-    result: str
-    permission: str
-    # Those held whose fact it is.
-    roles: list[NamedRoleObject]
-    message: str
+    step: Annotated[str, Meta(examples=[kind.removeprefix("STEP_KIND_").lower() for kind in pb.StepKind.keys()[1:]])]
+    result: Annotated[
+        str,
+        Meta(
+            description="`passes`: nothing against it here; `allows`: this step's permission is granted; `denies`: it is "
+            "denied, whatever would come after.",
+            examples=["passes", "allows", "denies"],
+        ),
+    ]
+    permission: Annotated[
+        str, Meta(description="What this step is about; not always what was asked for.", examples=["VIEW_CHANNEL"])
+    ]
+    roles: Annotated[list[NamedRoleObject], Meta(description="Those that the person holds whose fact it is.")]
+    message: Annotated[str, Meta(examples=["the overwrite of role quiet-hours in #general denies SEND_MESSAGES"])]
 
 
 class ExplanationChangeObject(Struct, kw_only=True):
-    change: str
+    change: Annotated[
+        str, Meta(examples=[kind.removeprefix("CHANGE_KIND_").lower() for kind in pb.ChangeKind.keys()[1:]])
+    ]
     role: NamedRoleObject | UnsetType = UNSET
-    permission: str | UnsetType = UNSET
-    message: str
+    permission: PermissionWord | UnsetType = UNSET
+    message: Annotated[
+        str, Meta(examples=["remove the deny of SEND_MESSAGES from the overwrite of role quiet-hours in #general"])
+    ]
 
 
 class ExplanationObject(Struct, kw_only=True):
-    permission: str
+    permission: PermissionWord
     allowed: bool
-    # The whole answer in one sentence.
-    message: str
+    message: Verdict
     user_id: str
     guild_id: str | UnsetType = UNSET
     channel_id: str | UnsetType = UNSET
-    # In the order in which they are taken; the last one decides.
-    steps: list[ExplanationStepObject]
-    # What to change for the opposite answer: one change where one is enough.
-    changes: list[ExplanationChangeObject]
-    # False: only what the person concerned may know of it.
-    full: bool
+    steps: Annotated[
+        list[ExplanationStepObject], Meta(description="In the order in which they are taken; the last one decides.")
+    ]
+    changes: Annotated[
+        list[ExplanationChangeObject],
+        Meta(description="What to change for the opposite answer: one change where one is enough."),
+    ]
+    full: IsFull
 
 
 class DecisionObject(Struct, kw_only=True):
     id: str
     timestamp: str
-    reason: str
-    # The whole answer in one sentence.
-    message: str
+    reason: Annotated[str, Meta(examples=["MISSING_PERMISSIONS", "NOT_AUTHOR"])]
+    message: Verdict
     user_id: str | UnsetType = UNSET
     guild_id: str | UnsetType = UNSET
     channel_id: str | UnsetType = UNSET
-    missing_permissions: list[str]
-    # Of each missing permission, as of the moment of the refusal. Empty where no permission decided.
-    explanations: list[ExplanationObject]
-    full: bool
+    missing_permissions: list[PermissionWord]
+    explanations: Annotated[
+        list[ExplanationObject],
+        Meta(description="Of each missing permission, as of the refusal. Empty where no permission decided."),
+    ]
+    full: IsFull
 
 
 @dataclass(frozen=True, slots=True)

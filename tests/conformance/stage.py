@@ -108,6 +108,8 @@ class Stage:
         role = self._ok("owner", "POST", f"{server}/roles", {"name": "role"})
         self.ids["role_id"] = role["id"]
         self._ok("owner", "PUT", f"{server}/members/{self.accounts['friend'].user_id}/roles/{role['id']}")
+        refused = self._call("friend", "PATCH", server, {"name": "not theirs"})
+        self.ids["decision_id"] = refused.json()["decision_id"]
         of_server = f"{BEEP}/servers/{self.ids['server_id']}"
         self._ok("owner", "PUT", f"{of_server}/bots/{self.bots['bot']['id']}", {"permissions": "8"})
         invited = {"user_id": self.accounts["other"].user_id}

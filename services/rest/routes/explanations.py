@@ -26,8 +26,13 @@ ME: Final = "@me"
 _LONGEST_NAME: Final = 64
 
 PathUser = Annotated[str, PathParameter(pattern=r"^(@me|[0-9]{1,19})$", description="A user's id, or `@me`.")]
+# Litestar does not look at the names; `_bit` does, and says which there are.
 PermissionName = Annotated[
-    str, QueryParameter(min_length=1, max_length=_LONGEST_NAME, description="As in `SEND_MESSAGES`.")
+    str,
+    QueryParameter(
+        max_length=_LONGEST_NAME,
+        schema_extra={"enum": [each.name for each in Permission], "examples": ["SEND_MESSAGES"]},
+    ),
 ]
 PathDecision = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{1,64}$", description="`decision_id` of a 403.")]
 
