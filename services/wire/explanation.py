@@ -37,7 +37,7 @@ class ExplanationStepObject(Struct, kw_only=True):
     result: Annotated[
         str,
         Meta(
-            description="`passes`: nothing against it here; `allows`: this step's permission is granted; `denies`: it is "
+            description="`passes`: nothing against it here; `allows`: this step's permission is granted; `denies`: "
             "denied, whatever would come after.",
             examples=["passes", "allows", "denies"],
         ),
