@@ -33,6 +33,7 @@ from services.authz.config import DEFAULTS, EMBEDDED, PermifySettings, Settings
 from services.authz.domain.facts import SERVER_RIGHT, Attribute, Entity
 from services.authz.store.permify import DEPTH, PermifyAuthorizer
 from services.authz.waves import SUBJECT, ServerContext
+from services.cli.up import tune_collector
 from services.common.clock import SystemClock
 from services.common.permissions import Permission as P
 from services.common.rpc import grpc_channel
@@ -58,6 +59,7 @@ CALLER: Final = service("messages")
 
 
 def report(runs: int) -> None:
+    tune_collector()  # as Beep does after its start
     with scratch() as folder:
         row("a remembered decision", **median_of(runs, lambda: uvloop.run(_remembered(folder))))
     _edit_of_everyone(runs, EMBEDDED, {})
@@ -216,30 +218,27 @@ async def _one_check(server: PermifyServer) -> Figures:
 
 
 async def _from_nothing(server: PermifyServer) -> Figures:
+    """Milliseconds."""
     async with _on_permify(server) as authz:
         await authz.fill(FEW)
-        taken = await _cold_sends(authz)
+        taken = [await _cold_send(authz, number) for number in range(COLD)]
     return {"p50_ms": percentile(taken, 0.5), "p95_ms": percentile(taken, 0.95)}
 
 
 async def _by_members(server: PermifyServer, runs: int) -> Figures:
-    """Medians of the p50 of several rounds, in turn."""
+    """Milliseconds; one decision in the one server, then one in the other."""
     async with _on_permify(server) as small, _on_permify(server) as large:
         await small.fill(FEW)
         await large.fill(MANY)
-        rounds = [(await _cold_sends(small), await _cold_sends(large)) for _ in range(runs)]
-    few, many = (percentile([percentile(taken, 0.5) for taken in side], 0.5) for side in zip(*rounds, strict=True))
+        pairs = [(await _cold_send(small, number), await _cold_send(large, number)) for number in range(runs * COLD)]
+    few, many = (percentile(taken, 0.5) for taken in zip(*pairs, strict=True))
     return {"few_p50_ms": few, "many_p50_ms": many, "many_to_few": many / few}
 
 
-async def _cold_sends(authz: Authz) -> list[float]:
-    taken = []
-    for number in range(COLD):
-        user = FIRST_MEMBER + number % FEW
-        await authz.forget(user)
-        request = send(user)
-        taken.append(await _milliseconds(partial(authz.stub.Authorize, request)))
-    return taken
+async def _cold_send(authz: Authz, number: int) -> float:
+    user = FIRST_MEMBER + number % FEW
+    await authz.forget(user)
+    return await _milliseconds(partial(authz.stub.Authorize, send(user)))
 
 
 @asynccontextmanager
