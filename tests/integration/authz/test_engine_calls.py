@@ -111,6 +111,27 @@ async def test_audience_of_500_costs_what_the_combinations_of_roles_cost(authz: 
     assert authz.engine.calls - len(checks) <= 4
 
 
+async def test_rights_that_nobody_wants_to_know_are_not_asked_about(authz: Parts) -> None:
+    authz.engine.forget()
+    found = await authz.decisions.permissions(MEMBERS[0], SERVER, CHANNELS, P.VIEW_CHANNEL)
+    assert found is not None
+    assert found.channels == tuple((channel, P.VIEW_CHANNEL) for channel in CHANNELS)
+    # Sovereign? On the server? In each channel?
+    assert sum(asked.kind == "check" for asked in authz.engine.asked) == 2 + len(CHANNELS)
+
+    authz.engine.forget()
+    (group,) = await authz.audiences.compute(SERVER, MEMBERS[:1], P.MENTION_EVERYONE)
+    assert group.permissions == P.MENTION_EVERYONE
+    assert [asked.kind for asked in authz.engine.asked if asked.kind != "list"] == ["check"]
+
+
+async def test_list_of_all_channels_is_warm_the_second_time(authz: Parts) -> None:
+    first = await authz.decisions.permissions(MEMBERS[0], SERVER, CHANNELS)
+    authz.engine.forget()
+    assert await authz.decisions.permissions(MEMBERS[0], SERVER, CHANNELS) == first
+    assert authz.engine.calls == 0
+
+
 async def test_nobody_is_asked_for_a_recipient_when_the_audience_is_known(authz: Parts) -> None:
     await authz.audiences.compute(SERVER, MEMBERS)
     authz.engine.forget()
