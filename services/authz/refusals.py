@@ -151,6 +151,10 @@ class Refusals:
             self.unexplained += 1
             logger.warning("refusal_unexplained", extra={"decision": entry.decision.id, "reason": error.reason})
             return
+        except Exception:  # a defect of one explanation is told here, and must not end those of all others
+            self.unexplained += 1
+            logger.exception("refusal_unexplained", extra={"decision": entry.decision.id})
+            return
         entry.decision.explanations.extend(
             explanation_message(entry.pinned, explanation, changes) for explanation, changes in explained
         )

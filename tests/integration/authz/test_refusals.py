@@ -194,6 +194,20 @@ async def test_explanation_that_disagrees_is_withheld(authz: Serving, monkeypatc
     assert (decision.missing, list(decision.explanations)) == (P.SEND_MESSAGES, [])
 
 
+async def test_defect_in_one_explanation_spoils_no_other(
+    authz: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_off(*_: object) -> None:
+        raise KeyError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(explaining, "explain", break_off)
+        decision_id = await authz.refuse()
+        assert not (await authz.look_up(user(MEMBER), decision_id)).decision.explanations
+    assert "refusal_unexplained" in caplog.messages
+    assert (await authz.look_up(user(MEMBER), await authz.refuse())).decision.explanations
+
+
 async def test_one_of_several_rights_is_refused_with_each_explained(authz: Serving) -> None:
     either = P.MANAGE_GUILD | P.CREATE_INSTANT_INVITE
     request = authz_pb.AuthorizeRequest(user_id=MEMBER, server_id=SERVER, any_of=either, optional=P.VIEW_CHANNEL)
