@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from services.authz.config import DEFAULTS
 from services.authz.domain.changes import Change, Overwrite, RemoveChannel, RemoveSeat, SetChannel, SetRoles, SetSeat
 from services.authz.domain.drift import Repair
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, channels_of, seat_entity
-from services.authz.domain.projection import channel_epoch, project, seat_epoch, server_epoch
+from services.authz.domain.projection import Epoch, channel_epoch, project, seat_epoch, server_epoch
 from services.authz.epochs import Epochs
 from services.authz.lane import QUEUE_LIMIT, Lane
+from services.authz.reign import not_leading
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.ports import WRITE_LIMIT, Token
 from services.common.errors import Unavailable
@@ -26,18 +28,46 @@ class Observed(EmbeddedAuthorizer):
     in_flight = 0
     most_in_flight = 0
     error: Unavailable | None = None
+    held: asyncio.Event | None = None
+
+    @cached_property
+    def begun(self) -> asyncio.Event:
+        return asyncio.Event()
 
     async def write(self, attributes: Sequence[Attribute], relationships: Sequence[Relationship] = ()) -> Token:
         self.writes += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.begun.set()
         try:
+            if self.held is not None:
+                await self.held.wait()
             token = await super().write(attributes, relationships)
             if self.error is not None:  # the reply is lost, not the write
                 raise self.error
             return token
         finally:
             self.in_flight -= 1
+
+
+class Fading:
+    """A leadership that waits with the acknowledgement until all know, and comes to its end."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self.asked, self.known = asyncio.Event(), asyncio.Event()
+        self.wrote_tokens: list[Token] = []
+
+    async def may_write(self) -> None:
+        if self.over:
+            raise not_leading()
+
+    def wrote(self, epochs: Iterable[Epoch], token: Token) -> None:
+        self.wrote_tokens.append(token)
+
+    async def known_to_all(self) -> None:
+        self.asked.set()
+        await self.known.wait()
 
 
 @pytest.fixture
@@ -165,6 +195,45 @@ async def test_waiting_changes_fail_when_the_lane_closes(engine: Observed, epoch
     assert all(isinstance(result, Unavailable) for result in results)
     with pytest.raises(Unavailable):
         await lane.apply(1, [SEAT])
+
+
+async def test_lane_that_closes_leaves_no_write_in_flight_and_can_be_started_again(
+    engine: Observed, lane: Lane, epochs: Epochs
+) -> None:
+    engine.held = asyncio.Event()
+    applying = asyncio.ensure_future(lane.apply(1, [SEAT]))
+    await engine.begun.wait()
+    closing = asyncio.ensure_future(lane.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    with pytest.raises(Unavailable):
+        await lane.apply(2, [SEAT])
+    engine.held.set()
+    await closing
+    assert engine.in_flight == 0
+    # It was written, so whoever waits is told so.
+    assert await applying == epochs.of(seat_epoch(SERVER, USER))
+    engine.held = None
+    lane.start()
+    assert await lane.apply(2, [SEAT]) == await engine.head()
+
+
+async def test_nothing_is_written_or_acknowledged_that_the_leadership_forbids(engine: Observed, epochs: Epochs) -> None:
+    leadership = Fading()
+    lane = Lane(engine, epochs)
+    lane.start(leadership)
+    applying = asyncio.ensure_future(lane.apply(1, [SEAT]))
+    await leadership.asked.wait()
+    assert not applying.done()
+    assert leadership.wrote_tokens == [epochs.head]
+    leadership.known.set()
+    await applying
+    leadership.over = True
+    writes = engine.writes
+    with pytest.raises(Unavailable, match="NOT_LEADING"):
+        await lane.apply(2, [SEAT])
+    assert engine.writes == writes
+    await lane.close()
 
 
 async def test_changes_are_refused_when_too_many_wait(engine: Observed, lane: Lane) -> None:

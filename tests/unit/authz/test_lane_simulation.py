@@ -1,0 +1,106 @@
+"""No decision is stale once a change is acknowledged, and never are two writes in flight, whatever happens to processes
+and messages; and each rule of the lane is needed for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.authz import mandate, reign, succession
+from services.authz.domain import lease, read_leases
+from services.authz.epochs import Epochs
+from tests.unit.authz.simulated_lane import Simulation
+
+SECONDS = 60.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nobody_decides_by_what_was_acknowledged_as_changed_when_processes_freeze_and_die(seed: int) -> None:
+    judge = Simulation(seed).run(SECONDS)
+    assert judge.found == []
+    count = judge.count
+    assert count["freezes"] + count["kills"] + count["stops"] >= 10
+    # Most of the time there is a leader, or nothing would have been tested.
+    assert count["changes"] >= 100
+    assert count["decisions"] > count["refused"]
+
+
+async def _at_once(*_: object) -> None:
+    return
+
+
+def _acknowledged_before_all_know(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reign.Reign, "known_to_all", _at_once)
+
+
+def _lease_measured_from_the_answer(patch: pytest.MonkeyPatch) -> None:
+    def may_decide(self: Any, _: float) -> None:
+        self._mandate.extend(self._clock.monotonic() + read_leases.GRANTED_SECONDS)
+
+    patch.setattr(succession.Succession, "_may_decide", may_decide)
+
+
+def _decides_without_a_lease(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(mandate.Mandate, "begin", lambda self: self._number)
+    patch.setattr(mandate.Mandate, "confirm", lambda self, number: None)
+
+
+def _tells_what_it_decided_before_it_was_stopped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(mandate.Mandate, "confirm", lambda self, number: None)
+
+
+def _writes_when_the_lease_may_be_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reign.Reign, "may_write", _at_once)
+
+
+def _takes_over_too_soon(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lease, "LEASE_SECONDS", lease.RENEW_SECONDS)
+
+
+def _keeps_its_epochs_when_it_takes_over(patch: pytest.MonkeyPatch) -> None:
+    def reset(self: Any, head: str) -> None:
+        self.head = head
+        self._floor = self._floor or head
+
+    patch.setattr(Epochs, "reset", reset)
+
+
+def _released_while_others_still_decide(patch: pytest.MonkeyPatch) -> None:
+    given_up = lease.Lease.given_up
+    patch.setattr(lease.Lease, "given_up", lambda self, _: given_up(self, 0.0))
+
+
+def _acknowledges_bumps_that_it_skips(patch: pytest.MonkeyPatch) -> None:
+    bump = Epochs.bump
+
+    def skip(self: Any, epochs: Any, token: str) -> None:
+        bump(self, list(epochs)[:-1], token)
+
+    patch.setattr(Epochs, "bump", skip)
+
+
+def _grants_beyond_its_own_lease(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reign, "GRANTED_SECONDS", 4.0)
+    patch.setattr(read_leases, "READ_LEASE_SECONDS", 1.0)
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        _acknowledged_before_all_know,
+        _lease_measured_from_the_answer,
+        _decides_without_a_lease,
+        _tells_what_it_decided_before_it_was_stopped,
+        _writes_when_the_lease_may_be_over,
+        _takes_over_too_soon,
+        _keeps_its_epochs_when_it_takes_over,
+        _released_while_others_still_decide,
+        _acknowledges_bumps_that_it_skips,
+        _grants_beyond_its_own_lease,
+    ],
+)
+def test_simulation_finds_each_planted_defect(
+    defect: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defect(monkeypatch)
+    assert any(Simulation(seed).run(SECONDS).found for seed in range(40))
