@@ -110,13 +110,13 @@ class Postgres:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(15)
 
-    def signal(self, number: int) -> None:
-        """To every process of it."""
+    def freeze(self) -> None:
         assert self.process is not None
-        leader = psutil.Process(self.process.pid)
-        for process in (leader, *leader.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+        _freeze(self.process.pid)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        _thaw(self.process.pid)
 
     def _accepts(self) -> bool:
         # The last line of it is how pg_ctl knows, too.
@@ -170,11 +170,11 @@ class PermifyServer:
 
     def freeze(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        _freeze(self.process.pid)
 
     def thaw(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        _thaw(self.process.pid)
 
     def stop_database(self) -> None:
         assert self.database is not None
@@ -186,11 +186,11 @@ class PermifyServer:
 
     def freeze_database(self) -> None:
         assert self.database is not None
-        self.database.signal(signal.SIGSTOP)
+        self.database.freeze()
 
     def thaw_database(self) -> None:
         assert self.database is not None
-        self.database.signal(signal.SIGCONT)
+        self.database.thaw()
 
     def _answers(self) -> bool:
         try:
@@ -230,7 +230,7 @@ def own(environment: Mapping[str, str] = os.environ) -> Iterator[PermifyServer]:
                 server.thaw()
                 server.kill()
             if database is not None and database.process is not None and database.process.poll() is None:
-                database.signal(signal.SIGCONT)
+                database.thaw()
                 database.stop()
 
 
@@ -279,6 +279,39 @@ def _until(ready: Callable[[], bool], name: str, process: subprocess.Popen[bytes
         assert process.poll() is None, f"{name} did not start: it ended with {process.returncode}"
         assert time.monotonic() < until, f"{name} did not get ready within {START_SECONDS:.0f} s"
         time.sleep(0.05)
+
+
+def _freeze(pid: int) -> None:
+    """Stop a process and then all that it has started. When this returns none of them runs: a signal is only a request,
+    and on a busy machine a thread may go on for a while."""
+    leader = psutil.Process(pid)
+    _stop(leader)
+    for child in leader.children(recursive=True):
+        with suppress(psutil.NoSuchProcess, FileNotFoundError):
+            _stop(child)
+
+
+def _stop(process: psutil.Process) -> None:
+    process.send_signal(signal.SIGSTOP)
+    until = time.monotonic() + START_SECONDS
+    while any(map(_runs, Path(f"/proc/{process.pid}/task").glob("*/stat"))):
+        assert time.monotonic() < until, f"process {process.pid} does not stop"
+        time.sleep(0.005)
+
+
+def _runs(thread: Path) -> bool:
+    try:
+        # The state stands behind the name, which may hold anything (proc(5)).
+        return thread.read_text().rpartition(")")[2].split()[0] not in "Tt"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _thaw(pid: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(pid)
+        for process in (leader, *leader.children(recursive=True)):
+            process.send_signal(signal.SIGCONT)
 
 
 def _free_port() -> int:
