@@ -29,9 +29,7 @@ class News(NamedTuple):
 class Reign:
     """Followers ask for news; a change counts once all of them have it, or may decide no longer."""
 
-    def __init__(
-        self, lane_id: int, head: Token, clock: Clock, *, until: float, quiet_until: float = -inf
-    ) -> None:
+    def __init__(self, lane_id: int, head: Token, clock: Clock, *, until: float, quiet_until: float = -inf) -> None:
         """Begin.
 
         Args:

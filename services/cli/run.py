@@ -1,6 +1,7 @@
 """`beep run authz`: authz in a process of its own, on the data directory that it shares with the others of its Beep."""
 
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ async def running(settings: RunSettings) -> AsyncIterator[None]:
         chosen = replace(Settings.from_environment(os.environ), address=settings.address)
     except (ValueError, OSError) as error:
         raise UserError(f"A setting is wrong: {error}.") from None
+    _require_free(settings)
     async with AsyncExitStack() as stack:
         with starting("authz", settings.data):
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,3 +66,14 @@ async def running(settings: RunSettings) -> AsyncIterator[None]:
             listening, _ = await server.listen(settings.address)
         stack.push_async_callback(listening.stop, grace=1.0)
         yield
+
+
+def _require_free(settings: RunSettings) -> None:
+    """Before it takes part in anything, and in better words than gRPC's, which go straight to standard error."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise UserError(f"Cannot listen on {settings.address}: {error.strerror}. Choose another --port.") from None

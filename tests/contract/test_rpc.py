@@ -35,7 +35,7 @@ from services.common.errors import (
     Unauthenticated,
     Unavailable,
 )
-from services.common.rpc import Channel, RpcServer, acting_as, grpc_channel
+from services.common.rpc import Channel, RpcServer, acting_as, grpc_channel, rotating_channel
 
 CALLER = Principal(PrincipalKind.SERVICE, service="messages")
 ADA = Principal(PrincipalKind.USER, user_id=42, auth_session_id="sid", global_roles=("UserModerator",))
@@ -284,3 +284,93 @@ async def test_health_is_answered_without_an_identity(world: World) -> None:
     assert (await health.Check(asked, metadata=(("authorization", "nobody"),))).status == states.NOT_SERVING
     world.server.set_serving(True)
     assert (await health.Check(asked, metadata=(("authorization", "nobody"),))).status == states.SERVING
+
+
+class Twins:
+    """Two processes of one service, and a channel that calls them in turn."""
+
+    def __init__(self, channel: Channel, twins: list[Users]) -> None:
+        self.users = twins
+        self._stub = UsersServiceStub(channel)
+
+    async def ask(self, times: int, **options: Any) -> list[str]:
+        """Who answered."""
+        found = [await self._stub.FindUser(pb.FindUserRequest(), **options) for _ in range(times)]
+        return [answered.user.username for answered in found]
+
+
+async def hang(_: pb.FindUserRequest) -> pb.FindUserResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def refuse(_: pb.FindUserRequest) -> pb.FindUserResponse:
+    raise Unavailable("NO_LEASE")
+
+
+def named(name: str) -> Behaviour:
+    async def behave(_: pb.FindUserRequest) -> pb.FindUserResponse:
+        return answer(name)
+
+    return behave
+
+
+@pytest.fixture
+async def twins(tmp_path: Any) -> AsyncIterator[Twins]:
+    tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
+    users, addresses, servers = [Users(), Users()], [], []
+    for name, twin in zip("ab", users, strict=True):
+        twin.behaviour = named(name)
+        server = RpcServer("users", tokens)
+        server.add(add_UsersServiceServicer_to_server, twin)
+        listening, port = await server.listen("127.0.0.1:0")
+        servers.append(listening)
+        addresses.append(f"127.0.0.1:{port}")
+    channel = rotating_channel("users", addresses, CALLER, tokens)
+    yield Twins(channel, users)
+    await channel.close()
+    for listening in servers:
+        await listening.stop(None)
+
+
+async def test_several_peers_are_called_in_turn(twins: Twins) -> None:
+    assert sorted(await twins.ask(10)) == ["a"] * 5 + ["b"] * 5
+
+
+@pytest.mark.parametrize("failing", [refuse, hang])
+async def test_call_is_made_at_the_next_peer_when_one_does_not_answer(twins: Twins, failing: Behaviour) -> None:
+    twins.users[0].behaviour = failing
+    begun = asyncio.get_running_loop().time()
+    # Whoever failed comes last for a while, so only one of these calls waits.
+    assert await twins.ask(6) == ["b"] * 6
+    assert asyncio.get_running_loop().time() - begun < 1.9
+
+
+async def test_call_fails_when_no_peer_answers_and_other_errors_are_not_repeated(twins: Twins) -> None:
+    asked = []
+
+    async def unknown(request: pb.FindUserRequest) -> pb.FindUserResponse:
+        asked.append(request)
+        raise NotFound("UNKNOWN_USER")
+
+    for twin in twins.users:
+        twin.behaviour = unknown
+    with pytest.raises(NotFound):
+        await twins.ask(1)
+    assert len(asked) == 1
+    for twin in twins.users:
+        twin.behaviour = refuse
+    with pytest.raises(Unavailable):
+        await twins.ask(1)
+    for twin in twins.users:
+        twin.behaviour = hang
+    with pytest.raises(DeadlineExceeded):
+        await twins.ask(1, timeout=0.3)
+
+
+async def test_address_that_is_in_use_is_refused(tmp_path: Any) -> None:
+    tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
+    listening, port = await RpcServer("users", tokens).listen("127.0.0.1:0")
+    with pytest.raises(OSError, match=str(port)):
+        await RpcServer("users", tokens).listen(f"127.0.0.1:{port}")
+    await listening.stop(None)

@@ -134,6 +134,24 @@ def test_up_refuses_what_it_cannot_use_in_one_line(beep: BeepProcess, tmp_path: 
     assert run("up", "--nonsense").returncode == 2
 
 
+def test_up_refuses_addresses_of_authz_that_mean_nothing(tmp_path: Path) -> None:
+    for addresses in ("9091", "127.0.0.1:", "127.0.0.1:9091,", "127.0.0.1:90910"):
+        done = run("up", "--data", str(tmp_path / "data"), "--port", "0", BEEP_AUTHZ=addresses)
+        one_line_of_error(done, "BEEP_AUTHZ", "HOST:PORT")
+
+
+def test_second_authz_is_refused_when_the_engine_is_embedded(beep: BeepProcess) -> None:
+    environment = {"BEEP_AUTHORIZER": "embedded"}
+    done = run("run", "authz", "--data", str(beep.data), "--port", "1", **environment)
+    one_line_of_error(done, "another process decides on", "the embedded engine serves only one", "permify://")
+
+
+def test_authz_refuses_a_port_that_is_in_use(beep: BeepProcess, tmp_path: Path) -> None:
+    environment = {"BEEP_AUTHORIZER": "embedded"}
+    done = run("run", "authz", "--data", str(tmp_path / "data"), "--port", str(beep.port), **environment)
+    one_line_of_error(done, "Cannot listen on", str(beep.port), "--port")
+
+
 def test_up_refuses_data_that_is_in_use(beep: BeepProcess) -> None:
     one_line_of_error(run("up", "--data", str(beep.data), "--port", "0"), "Another Beep is running on")
 
