@@ -1,7 +1,7 @@
 """authz on a real Permify and the oracle agree, on random servers and over long sequences of changes.
 
-With BEEP_AGREEMENT=full on as many as the project promises: that takes a quarter of an hour. Each batch has a tenant
-of its own. test_oracle_agreement.py is the same for the embedded engine, so that all three agree.
+With BEEP_AGREEMENT=full on as many as the project promises: that takes up to half an hour. Each batch has a tenant of
+its own. test_oracle_agreement.py is the same for the embedded engine, so that all three agree.
 """
 
 import os
