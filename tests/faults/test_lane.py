@@ -23,6 +23,8 @@ from services.common.errors import DeadlineExceeded, Unavailable
 from services.common.permissions import Permission
 from services.common.rpc import grpc_channel
 from tests.support.authz_process import AuthzProcess, authz_processes
+from tests.support.beep_process import BeepProcess
+from tests.support.demo import Demo
 from tests.support.in_process import service
 
 SERVER, USER = 10, 21
@@ -217,6 +219,29 @@ async def test_another_leads_at_once_when_the_leader_is_stopped(lane: Group) -> 
     await asyncio.to_thread(leader.process.start)
     assert await leader.outcome() == STRANGER
     assert time.monotonic() - begun < TAKEOVER_SECONDS
+
+
+async def test_beep_goes_on_when_one_of_its_authz_is_killed(lane: Group) -> None:
+    env = {"BEEP_RATE_LIMITS": "off", "BEEP_AUTHZ": ",".join(asked.process.address for asked in lane.all)}
+    beep = await asyncio.to_thread(BeepProcess(lane.data, env=env).start)
+    async with AsyncExitStack() as stack:
+        try:
+            demo = await Demo.make(beep, stack)
+            for asked in await lane.followers():
+                asked.process.kill()
+                # Nobody notices: the next one is asked.
+                for number in range(20):
+                    await demo.sender.send(demo.channel_id, f"{number}")
+            (await lane.leader()).process.kill()
+            answer = await demo.sender.call("POST", demo.messages, {"content": "Nobody decides."})
+            assert answer.status_code == 503
+            lane.all[0].process.start()
+            # It is found again within the second after which a lost connection is tried anew.
+            async with asyncio.timeout(TAKEOVER_SECONDS):
+                while not answer.is_success:
+                    answer = await demo.sender.call("POST", demo.messages, {"content": "Somebody does."})
+        finally:
+            await asyncio.to_thread(beep.stop)
 
 
 async def test_processes_agree_when_all_of_them_change_while_leaders_die(lane: Group) -> None:
