@@ -8,7 +8,7 @@ that calls another on its own behalf is a principal too, so nothing inside is ev
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
@@ -96,13 +96,16 @@ def load_or_create_key(path: Path) -> OKPKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = OKPKey.generate_key("Ed25519", private=True)
-        pending = path.with_suffix(".new")
+        pending = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(key.as_pem(private=True))
             file.flush()
             os.fsync(file.fileno())
-        pending.rename(path)
+        # Of several processes that start at the same time one makes the key, and all read it.
+        with suppress(FileExistsError):
+            path.hardlink_to(pending)
+        pending.unlink()
     return OKPKey.import_key(path.read_bytes())
 
 
