@@ -17,7 +17,7 @@ from services.authz.domain.facts import Attribute, Entity, Relationship, Relatio
 from services.authz.domain.projection import Epoch, Projection, project
 from services.authz.epochs import Epochs
 from services.authz.store.ports import WRITE_LIMIT, Authorizer, Token
-from services.common.errors import BeepError, Unavailable
+from services.common.errors import BeepError, Internal, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class Lane:
         self._leadership: Leadership | None = None
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._doubtful: dict[Epoch, None] = {}
+        """What writes have touched of which nobody knows whether they happened, until they are repeated."""
         self.taken = 0
         """Requests that were taken up since the start."""
         self.groups = 0
@@ -96,6 +98,7 @@ class Lane:
     def start(self, leadership: Leadership | None = None) -> None:
         """Begin to apply; None: there is no other process. `close` ends it, and it can be started again."""
         self._leadership = leadership or Alone()
+        self._doubtful.clear()
         self._task = asyncio.create_task(self._run(self._leadership), name="authz lane")
 
     async def close(self) -> None:
@@ -153,11 +156,6 @@ class Lane:
                 self.groups += 1
                 async with self._writing:
                     await self._apply(group, leadership)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            logger.critical("authz_lane_died", exc_info=True)
-            raise
         finally:
             while not self._requests.empty():
                 group.append(self._requests.get_nowait())
@@ -169,6 +167,9 @@ class Lane:
             await leadership.known_to_all()
         except BeepError as error:
             _settle(group, error)
+        except Exception:  # a defect that one change has met must not end those of all others
+            logger.critical("authz_lane_failed", exc_info=True)
+            _settle(group, Internal("INTERNAL", "Something went wrong inside Beep."))
         else:
             _settle(group, self._epochs.head)
 
@@ -205,12 +206,18 @@ class Lane:
         if not epochs:
             return
         await self._may_write(leadership)
+        # The new token shows what an earlier write without a reply has done, if it has. So all that hangs on that one
+        # ends with it as well: else a decision would be made of both states, facts read as of the new token beside
+        # answers as of an old one.
+        written = dict.fromkeys(epochs)
+        touched = self._doubtful = self._doubtful | written
         token = await self._authorizer.write(attributes, relationships)
         if removed is not None:
             await self._may_write(leadership)
             token = await self._authorizer.delete(removed)
-        self._epochs.bump(epochs, token)
-        leadership.wrote(epochs, token)
+        self._doubtful = {epoch: None for epoch in touched if epoch not in written}
+        self._epochs.bump(touched, token)
+        leadership.wrote(touched, token)
 
     async def _may_write(self, leadership: Leadership) -> None:
         await leadership.may_write()

@@ -195,8 +195,12 @@ def _write_side_by_side(patch: pytest.MonkeyPatch, engine: Engine) -> None:
     patch.setattr(Lane, "_apply", begin)
 
 
-_MASKS = {"granted": 7, "channel mask": 6}
-"""Where the keys of whole masks hold the user, if a personal overwrite names them."""
+def _forget_what_is_doubtful(patch: pytest.MonkeyPatch, engine: Engine) -> None:
+    patch.setattr(Lane, "_doubtful", property(lambda self: {}, lambda self, touched: None), raising=False)
+
+
+_IN_A_MASKS_KEY = {"user": 7, "locked": 3}
+"""Where the key of what is granted in a channel holds what is in no context."""
 
 
 def _keys_without(name: str) -> Plant:
@@ -209,8 +213,8 @@ def _keys_without(name: str) -> Plant:
                 fields[name] = None
             return tuple(fields.values())
         if isinstance(key, tuple):
-            if name == "user" and key and isinstance(key[0], str) and key[0] in _MASKS:
-                key = (*key[: _MASKS[key[0]]], *key[_MASKS[key[0]] + 1 :])
+            if name in _IN_A_MASKS_KEY and key and key[0] == "granted":
+                key = (*key[: _IN_A_MASKS_KEY[name]], *key[_IN_A_MASKS_KEY[name] + 1 :])
             return tuple([without(part) for part in key])
         return key
 
@@ -344,6 +348,12 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("lane", "the epochs are bumped to an old token", _bump_to_the_token_before),
     Defect("lane", "a change is acknowledged before it is written", _acknowledge_before_writing),
     Defect("lane", "two writes are in flight", _write_side_by_side, noticed_by=experiments.writes_at_once),
+    Defect(
+        "lane",
+        "a write without a reply ends no epoch",
+        _forget_what_is_doubtful,
+        noticed_by=experiments.write_without_a_reply,
+    ),
     Defect("engine", "an old token is used for ever", _evaluate_as_of_the_start),
     Defect(
         "lane",
@@ -369,6 +379,7 @@ DEFECTS: tuple[Defect, ...] = (
             "viewed": "whether the channel is viewed is",
             "needed": "what is presupposed is",
             "user": "the user whom an overwrite names is",
+            "locked": "whether a thread is locked is",
         }.items()
     ),
     Defect(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -274,6 +274,28 @@ async def failure_within_a_decision(engine: Engine) -> list[str]:
     return wrong
 
 
+async def write_without_a_reply(engine: Engine) -> list[str]:
+    """Before: no role. After: the role, and the channel denies it. Never true: may send.
+
+    Whether the change was written is not known until it is repeated; the next write of somebody else may show it.
+    """
+    write, failing = engine.adapter.write, [True]
+
+    async def written_and_lost(self: Any, attributes: Any, *arguments: Any) -> Any:
+        token = await write(self, attributes, *arguments)
+        if attributes and failing:
+            raise Unavailable(f"PLANTED {failing.pop()}", "The reply is lost once.")
+        return token
+
+    async with staged(engine) as stage:
+        await stage.apply(roles(BOTH), channel(allow=NONE, deny=NONE), seat())
+        with patch.object(engine.adapter, "write", written_and_lost), suppress(Unavailable):
+            await stage.apply(seat(ROLE), channel(allow=NONE, deny=SEND))
+        assert not failing
+        await stage.release(99)
+        return ["after a write without a reply: may send"] if (await stage.may_send())[0] else []
+
+
 async def asks_under_swaps(engine: Engine) -> list[str]:
     """600 asks while the channel swaps what it denies: sending is allowed at no time. Nothing steps in between here."""
     async with staged(engine) as stage:
@@ -350,6 +372,7 @@ DIRECTED: tuple[Experiment, ...] = (
     revoke_within_a_decision,
     facts_come_and_go,
     failure_within_a_decision,
+    write_without_a_reply,
     asks_under_swaps,
     writes_at_once,
 )

@@ -15,9 +15,9 @@ from services.authz.lane import QUEUE_LIMIT, Lane
 from services.authz.reign import not_leading
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.ports import WRITE_LIMIT, Token
-from services.common.errors import Unavailable
+from services.common.errors import Internal, Unavailable
 
-SERVER, USER, CHANNEL = 10, 21, 12
+SERVER, OTHER_SERVER, USER, CHANNEL = 10, 13, 21, 12
 SEAT = SetSeat(SERVER, USER, (11,), muted=False)
 
 
@@ -27,7 +27,7 @@ class Observed(EmbeddedAuthorizer):
     writes = 0
     in_flight = 0
     most_in_flight = 0
-    error: Unavailable | None = None
+    error: Exception | None = None
     held: asyncio.Event | None = None
 
     @cached_property
@@ -149,6 +149,24 @@ async def test_same_version_again_bumps_again_because_the_first_reply_may_have_b
     assert epochs.of(seat_epoch(SERVER, USER)) == token != before
 
 
+async def test_write_without_a_reply_is_shown_by_no_token_whose_epochs_do_not_tell_of_it(
+    engine: Observed, epochs: Epochs, lane: Lane
+) -> None:
+    seat = seat_entity(SERVER, USER)
+    engine.error = Unavailable("STORE_IO_ERROR")
+    with pytest.raises(Unavailable):
+        await lane.apply(1, [SEAT])
+    engine.error = None
+    # Each of them may be the first to show it: a seat read as of the head is then none of before.
+    for version in (1, 2):
+        token = await lane.apply(version, [SetSeat(OTHER_SERVER, USER, (), muted=False)])
+        assert (await engine.read_attributes([seat], token))[seat]["roles"] == ("10", "11")
+        assert epochs.of(seat_epoch(SERVER, USER)) == token
+    repeated = await lane.apply(1, [SEAT])
+    await lane.apply(3, [SetSeat(OTHER_SERVER, USER, (), muted=False)])
+    assert epochs.of(seat_epoch(SERVER, USER)) == repeated
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_removed_channel_is_gone_and_its_facts_with_it(
     engine: Observed, epochs: Epochs, lane: Lane, together: bool
@@ -181,6 +199,14 @@ async def test_request_larger_than_a_write_is_split(engine: Observed, lane: Lane
     right = Entity("server_right", "59.view_channel")
     facts = await engine.read_attributes([right], await engine.head())
     assert facts[right]["granted"] == ("59",)
+
+
+async def test_defect_that_one_change_meets_ends_no_other(engine: Observed, lane: Lane) -> None:
+    engine.error = KeyError("nobody has thought of it")
+    with pytest.raises(Internal):
+        await lane.apply(1, [SEAT])
+    engine.error = None
+    assert await lane.apply(1, [SEAT]) == await engine.head()
 
 
 async def test_waiting_changes_fail_when_the_lane_closes(engine: Observed, epochs: Epochs) -> None:
