@@ -49,7 +49,8 @@ class PermifySettings:
             # Not repeated: who puts something before an @ means a secret.
             raise ValueError(f"{AUTHORIZER} holds no key; that is {KEY} or {KEY_FILE}")
         if parts.scheme != "permify" or not host or not port or parts.query or parts.fragment:
-            raise ValueError(f"{AUTHORIZER} is {EMBEDDED} or permify://HOST:PORT[/TENANT], not {url[:200]!r}")
+            # Nor this: where nothing can be made out, a key may stand anywhere.
+            raise ValueError(f"{AUTHORIZER} is {EMBEDDED} or permify://HOST:PORT[/TENANT], and nothing else")
         tenant = parts.path.removeprefix("/") or "beep"
         if not _TENANT.fullmatch(tenant):
             raise ValueError(f"the tenant in {AUTHORIZER} is 1 to 64 letters, digits and _-@.:+, not {tenant[:80]!r}")

@@ -19,8 +19,8 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from services.authz.config import AUTHORIZER, PermifySettings
 from services.authz.config import DATABASE as AUTHZ_DATABASE
-from services.authz.config import PermifySettings
 from services.authz.config import Settings as AuthzSettings
 from services.authz.store.permify import PermifyAuthorizer
 from services.authz.store.permify_calls import PermifyCalls
@@ -156,7 +156,8 @@ def _authz(data: Path, environment: Mapping[str, str]) -> Finding:
     try:
         permify = AuthzSettings.from_environment(environment).permify
     except (ValueError, OSError) as error:
-        return Finding("authz", environment.get("BEEP_AUTHORIZER", "")[:80], "failed", str(error))
+        # Its name only: who writes an address wrongly may have put the key into it.
+        return Finding("authz", AUTHORIZER, "failed", str(error))
     if permify is None:
         return _store("authz", "embedded relation engine", data / AUTHZ_DATABASE)
     chosen = f"Permify: {permify.address}, tenant {permify.tenant}"

@@ -45,9 +45,25 @@ def test_address_is_refused_when_it_means_nothing(url: str) -> None:
         Settings.from_environment({"BEEP_AUTHORIZER": url, "BEEP_PERMIFY_KEY": "k"})
 
 
-def test_key_in_the_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ValueError, match="BEEP_PERMIFY_KEY") as refused:
+def test_key_in_the_address_is_refused_and_the_right_place_named() -> None:
+    with pytest.raises(ValueError, match="BEEP_PERMIFY_KEY"):
         Settings.from_environment({"BEEP_AUTHORIZER": "permify://:hunter2@127.0.0.1:3478", "BEEP_PERMIFY_KEY": "k"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "permify://:hunter2@127.0.0.1:3478",
+        "permify://:hunter2@127.0.0.1:port",
+        "permify://:hunter2@[::1:3478",
+        "permify://127.0.0.1:3478?key=hunter2",
+        "permify://hunter2",
+        "hunter2",
+    ],
+)
+def test_address_that_may_hold_a_key_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="BEEP_AUTHORIZER") as refused:
+        Settings.from_environment({"BEEP_AUTHORIZER": url, "BEEP_PERMIFY_KEY": "k"})
     assert "hunter2" not in str(refused.value)
 
 

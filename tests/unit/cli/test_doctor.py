@@ -103,8 +103,16 @@ def test_doctor_names_the_setting_when_it_means_nothing(tmp_path: Path) -> None:
     assert "on or off" in finding.detail
 
 
-def test_doctor_shows_no_value_of_a_setting(tmp_path: Path) -> None:
-    assert "hunter2" not in repr(doctor.examine(tmp_path, NOBODY, {"BEEP_PASSWORD": "hunter2"}))
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"BEEP_PASSWORD": "hunter2"},
+        {"BEEP_AUTHORIZER": "permify://:hunter2@127.0.0.1:3478"},
+        {"BEEP_AUTHORIZER": "permify://:hunter2@127.0.0.1:port"},
+    ],
+)
+def test_doctor_shows_no_value_of_a_setting(tmp_path: Path, environment: dict[str, str]) -> None:
+    assert "hunter2" not in repr(doctor.examine(tmp_path, NOBODY, environment))
 
 
 def test_doctor_fails_the_address_when_a_beep_runs_elsewhere(private_data: Path) -> None:
