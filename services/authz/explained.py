@@ -47,13 +47,14 @@ def limited(explanation: pb.Explanation) -> pb.Explanation:
     """What the person concerned may know: the steps, which are about themselves and the roles that they hold.
 
     Of the changes no role is named that decides no step; and none is told to who may not view the channel, for it
-    would tell how the channel is kept.
+    would tell how the channel is kept, nor where a private one is closed for writing: it would tell of a block.
     """
     cut = pb.Explanation()
     cut.CopyFrom(explanation)
     deciding = explanation.steps[-1] if explanation.steps else None
     if deciding is None or (
-        explanation.channel_id and deciding.result == pb.STEP_RESULT_DENIES and deciding.permission == VIEW.mask
+        deciding.result == pb.STEP_RESULT_DENIES
+        and ((explanation.channel_id and deciding.permission == VIEW.mask) or deciding.kind == pb.STEP_KIND_SILENCED)
     ):
         cut.ClearField("changes")
         return cut

@@ -71,8 +71,10 @@ def console_for(console: Console) -> Console:
 def _advice(answer: Mapping[str, Any]) -> list[Text]:
     changes = [change["message"] for change in answer["changes"]]
     if not changes:
-        # To who may not view a channel nothing is said of how it is kept.
-        return [] if answer["full"] else [Text("Whoever manages the server can tell what would change that.")]
+        # To who may not view a channel nothing is said of how it is kept. (Nobody manages a private one.)
+        if answer["full"] or "guild_id" not in answer:
+            return []
+        return [Text("Whoever manages the server can tell what would change that.")]
     opposite = "deny" if answer["allowed"] else "allow"
     if len(changes) == 1:
         return [Text(f"To {opposite} it: {changes[0]}.")]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.authz.v1.explain_service_pb2_grpc import ExplainServiceAsyncStub
 
-SERVER, CHANNEL, OWNER, MANAGER, MEMBER, OTHER, STRANGER = 10, 12, 20, 21, 22, 23, 24
+SERVER, CHANNEL, DIRECT, OWNER, MANAGER, MEMBER, OTHER, STRANGER = 10, 12, 13, 20, 21, 22, 23, 24
 MANAGERS, MUTED_ONES = 30, 31
 MODERATOR = Principal(PrincipalKind.USER, user_id=99, global_roles=("ServerModerator",))
 
@@ -242,6 +242,23 @@ async def test_limited_view_names_no_role_that_is_not_held(authz: Serving) -> No
     hidden = pb.ExplainRequest(user_id=OTHER, channel_id=CHANNEL, permission=P.SEND_MESSAGES)
     assert (await authz.explain(MODERATOR).Explain(hidden)).explanation.changes
     assert not (await authz.explain(user(OTHER)).Explain(hidden)).explanation.changes
+
+
+async def test_limited_view_of_a_private_channel_that_is_closed_tells_of_no_block(authz: Serving) -> None:
+    private = facts.SetPrivateChannel(channel_id=DIRECT, participant_ids=[MEMBER, OTHER], silenced=True)
+    await authz.authz.ApplyFacts(
+        authz_pb.ApplyFactsRequest(version=1, changes=[facts.FactChange(set_private_channel=private)])
+    )
+    send = authz_pb.AuthorizeRequest(user_id=MEMBER, channel_id=DIRECT, required=P.SEND_MESSAGES)
+    decision_id = await authz.refuse(send)
+    ask = pb.ExplainRequest(user_id=MEMBER, channel_id=DIRECT, permission=P.SEND_MESSAGES)
+    asked = (await authz.explain(user(MEMBER)).Explain(ask)).explanation
+    [looked_up] = (await authz.look_up(user(MEMBER), decision_id)).decision.explanations
+    for explanation in (asked, looked_up):
+        assert explanation.steps[-1].kind == pb.STEP_KIND_SILENCED
+        assert not explanation.changes
+    [change] = (await authz.explain(MODERATOR).Explain(ask)).explanation.changes
+    assert change.kind == pb.CHANGE_KIND_UNBLOCK
 
 
 async def test_rule_of_another_service_is_kept_with_its_words(authz: Serving) -> None:

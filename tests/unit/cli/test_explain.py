@@ -18,6 +18,7 @@ ANSWER: dict[str, Any] = {
     "allowed": False,
     "message": "Denied: the overwrite of role [quiet] in #general denies SEND_MESSAGES.",
     "user_id": BEN,
+    "guild_id": TOWN,
     "steps": [
         {"step": "member", "result": "passes", "permission": "SEND_MESSAGES", "roles": [], "message": "a member"},
         {"step": "roles_deny", "result": "denies", "permission": "SEND_MESSAGES", "roles": [], "message": "of [quiet]"},
@@ -116,3 +117,5 @@ def test_several_changes_are_a_list_and_none_may_be_for_others_to_know() -> None
     assert "To deny it, all of this:\n  - end the mute\n  - give role a\n" in several
     assert "Whoever manages the server" in shown(ANSWER | {"changes": [], "full": False})
     assert "Whoever manages the server" not in shown(ANSWER | {"changes": []})
+    private = {key: value for key, value in ANSWER.items() if key != "guild_id"} | {"changes": [], "full": False}
+    assert "Whoever manages the server" not in shown(private)
