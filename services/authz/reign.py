@@ -99,10 +99,6 @@ class Reign:
         self._news.set()
         return self._readers.left(self._clock.monotonic())
 
-    @property
-    def followers(self) -> int:
-        return len(self._readers)
-
 
 def not_leading() -> Unavailable:
     return Unavailable("NOT_LEADING", "This authz does not lead the lane now; try again.")

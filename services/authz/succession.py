@@ -72,11 +72,6 @@ class Succession:
         self.reign: Reign | None = None
         """While this process leads."""
 
-    @property
-    def fence(self) -> int:
-        """Of the newest lease that was seen here."""
-        return self._watch.lease.fence
-
     async def begun(self) -> None:
         """Return when this process has had the right to decide, or does not get it soon."""
         try:

@@ -19,9 +19,6 @@ class ReadLeases:
         self._followers: dict[str, tuple[int, float]] = {}
         """The newest bump that each has acknowledged, and when its lease is over."""
 
-    def __len__(self) -> int:
-        return len(self._followers)
-
     def heard(self, follower: str, seq: int, now: float) -> None:
         """The follower has everything up to `seq` (-1: nothing) and gets a new lease; it asked before `now`."""
         known, _ = self._followers.get(follower, (-1, now))

@@ -61,7 +61,7 @@ class TestReadLeases:
         assert leases.behind(1, 0.7) is None
         assert leases.behind(2, 0.7) == 0.6 + READ_LEASE_SECONDS
         assert leases.behind(2, 0.6 + READ_LEASE_SECONDS) is None
-        assert len(leases) == 0
+        assert leases.left(5.0) == 0.0
 
     def test_poll_that_was_delayed_takes_no_acknowledgement_back(self) -> None:
         leases = ReadLeases()
