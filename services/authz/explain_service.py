@@ -15,7 +15,7 @@ from services.authz.domain.rights import KNOWN, MANAGE_SERVER, VIEW, Right, righ
 from services.authz.explain import Explainer, Pinned
 from services.authz.explained import explanation_message, limited
 from services.authz.mandate import Mandate
-from services.authz.pinning import Pinning, PrivatePin
+from services.authz.pinning import Pinning
 from services.authz.refusals import Refusals
 from services.common.auth import Principal, current_principal, current_user_id, require_service
 from services.common.errors import FieldViolation, InvalidArgument, NotFound, PermissionDenied
@@ -78,9 +78,11 @@ class ExplainService(ExplainServiceServicer):
         )
         pinned: Pinned | None = None
         if request.channel_id:
-            pinned = await self._pinning.in_channel(request.user_id, request.channel_id)
-            if pinned is not None and not isinstance(pinned, PrivatePin):
-                decision.server_id = pinned.member.server_id
+            here = await self._decisions.authorize_in_channel(request.user_id, request.channel_id, required=0)
+            # Of a channel elsewhere no more is kept than its id: whoever was refused could read there whose it is.
+            if here.outcome is not Outcome.HIDDEN:
+                pinned = await self._pinning.in_channel(request.user_id, request.channel_id)
+                decision.server_id = here.server_id
         elif request.server_id:
             (pinned,) = self._pinning.members((request.user_id,), request.server_id)
         return pb.RecordRefusalResponse(decision_id=self._refusals.note(decision, pinned))

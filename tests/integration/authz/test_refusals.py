@@ -274,6 +274,23 @@ async def test_rule_of_another_service_is_kept_with_its_words(authz: Serving) ->
         await authz.explain(user(MEMBER)).RecordRefusal(request)
 
 
+async def test_record_of_who_is_no_member_does_not_tell_where_the_channel_is(authz: Serving) -> None:
+    explain = authz.explain(service("rest"))
+    records = []
+    for channel_id in (CHANNEL, 999):
+        request = pb.RecordRefusalRequest(
+            user_id=STRANGER, channel_id=channel_id, reason="PERSON_REQUIRED", missing=P.SEND_MESSAGES
+        )
+        decision_id = (await explain.RecordRefusal(request)).decision_id
+        record = (await authz.look_up(user(STRANGER), decision_id)).decision
+        record.ClearField("id")
+        record.ClearField("at_ms")
+        record.ClearField("channel_id")
+        records.append(record)
+    there, nowhere = records
+    assert there == nowhere
+
+
 @pytest.mark.parametrize("permission", [0, P.SEND_MESSAGES | P.VIEW_CHANNEL, 1 << 55, -1])
 async def test_only_one_known_permission_is_explained(authz: Serving, permission: int) -> None:
     request = pb.ExplainRequest(user_id=MEMBER, server_id=SERVER, permission=permission)
