@@ -7,6 +7,7 @@ that are marked, which run on the embedded engine as well.
 """
 
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -46,7 +47,9 @@ def own_permify() -> Iterator[PermifyServer]:
         # Of a server that somebody else runs nothing can be killed; but where there is a program, one can be started.
         missing = permify_server.found({key: value for key, value in os.environ.items() if key != "BEEP_TEST_PERMIFY"})
         if missing:
-            pytest.skip(f"this test breaks its Permify, and the one of BEEP_TEST_PERMIFY is not ours: {missing}")
+            pytest.skip(
+                f"{NOT_TESTED} while it is broken (the one of BEEP_TEST_PERMIFY is not ours to break; {missing})"
+            )
     _demand(missing)
     with permify_server.own() as server:
         yield server
@@ -90,6 +93,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return  # a worker of a run in several processes
-    skipped = [report for report in reporter.stats.get("skipped", ()) if NOT_TESTED in str(report.longrepr)]
-    if skipped:
-        reporter.write_line(f"{NOT_TESTED} ({permify_server.found()}): {len(skipped)} tests skipped", yellow=True)
+    skipped = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())]
+    for reason, count in Counter(skipped).items():
+        if reason.startswith(NOT_TESTED):
+            reporter.write_line(f"{reason}: {count} {'test' if count == 1 else 'tests'} skipped", yellow=True)
