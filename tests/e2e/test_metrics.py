@@ -24,6 +24,8 @@ from tests.support.permify import PermifyServer
 Exports: TypeAlias = "SimpleQueue[ExportMetricsServiceRequest]"
 
 STOP_SECONDS = 10
+EXPORT_SECONDS = 10.0
+"""Of an export that comes five times a second. A thread that waits for ever outlives the test."""
 RECIPIENTS = 60
 MESSAGES = 20
 
@@ -92,8 +94,8 @@ def _taken(exports: Exports) -> list[ExportMetricsServiceRequest]:
 async def _engine_calls(exports: Exports) -> tuple[int, int]:
     """Calls of the engine, and decisions, of all that has happened before this is called."""
     _taken(exports)
-    await asyncio.to_thread(exports.get)  # which may have been collected already
-    sums = _sums(await asyncio.to_thread(exports.get))
+    await asyncio.to_thread(exports.get, timeout=EXPORT_SECONDS)  # which may have been collected already
+    sums = _sums(await asyncio.to_thread(exports.get, timeout=EXPORT_SECONDS))
     calls = sum(value for (name, _), value in sums.items() if name == "beep.authz.engine.calls")
     return calls, sum(value for (name, _), value in sums.items() if name == "beep.authz.decisions")
 
