@@ -1,6 +1,10 @@
 """What an explanation says is what was decided, on each case of the agreement test and for every bit: allowed and
-denied, on servers, in channels, threads and private channels, while facts change and caches are warm."""
+denied, on servers, in channels, threads and private channels, while facts change and caches are warm.
 
+With BEEP_AGREEMENT=full in as many worlds and through as many changes as decisions are compared in.
+"""
+
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +34,8 @@ from tests.support.permify import PermifyServer
 if TYPE_CHECKING:
     from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceAsyncStub
     from beep.authz.v1.explain_service_pb2_grpc import ExplainServiceAsyncStub
+
+FULL = os.environ.get("BEEP_AGREEMENT") == "full"
 
 MODERATOR = Principal(PrincipalKind.USER, user_id=1, global_roles=("ServerModerator",))
 
@@ -113,6 +119,18 @@ async def test_explanation_says_what_was_decided_on_every_bit(tmp_path: Path) ->
     # Whatever may decide has decided something.
     leads_on = {"STEP_KIND_UNSPECIFIED", "STEP_KIND_THREAD", "STEP_KIND_LOCKED"}
     assert set(pb.StepKind.keys()) - compared.decided_by.keys() == leads_on
+
+
+@pytest.mark.skipif(not FULL, reason="takes minutes: BEEP_AGREEMENT=full")
+@pytest.mark.timeout(3600)
+async def test_explanation_says_what_was_decided_in_every_world_of_the_comparison(tmp_path: Path) -> None:
+    async with comparing(tmp_path, DEFAULTS) as compared:
+        for seed in range(10_000, 12_000):
+            await compared.run(seed, changes=1, share=0.02)
+        for seed in range(500):
+            await compared.run(seed, changes=40, share=0.003)
+    print(f"{compared.allowed:,} allowed and {compared.denied:,} denied were explained")
+    assert compared.wrong == []
 
 
 @pytest.mark.story("ADM-09")
