@@ -22,6 +22,7 @@ def one_process(lock: Path) -> Iterator[None]:
             raise Unavailable(
                 "ENGINE_IN_USE",
                 f"another process decides on {lock.parent} already, and the embedded engine serves only one. "
-                "Several of them can share Permify (BEEP_AUTHORIZER=permify://HOST:PORT)",
+                "If that is `beep run authz`, `beep up` uses it with BEEP_AUTHZ=HOST:PORT; "
+                "several can share Permify (BEEP_AUTHORIZER=permify://HOST:PORT)",
             ) from None
         yield
