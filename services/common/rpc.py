@@ -209,7 +209,7 @@ class Channel(grpc.aio.Channel):
         return call
 
     def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded("DEADLINE_EXCEEDED", f"The service {self.peer} took too long.")
+        return DeadlineExceeded(f"{self.peer}_DEADLINE_EXCEEDED".upper(), f"The service {self.peer} took too long.")
 
     def unary_stream(self, method: str, *_: Any, **__: Any) -> Any:
         """Stubs of others have streams (Health.Watch); none is ever called."""
@@ -247,7 +247,7 @@ class Channel(grpc.aio.Channel):
 def grpc_channel(peer: str, address: str, identity: Principal, tokens: InternalTokens) -> Channel:
     """A channel to the service `peer` that listens at `host:port`."""
     remote = grpc.aio.insecure_channel(address, options=_OPTIONS)
-    return Channel(peer, identity, tokens, partial(_connect, remote), remote.close)
+    return Channel(peer, identity, tokens, partial(_connect, peer, remote), remote.close)
 
 
 def rotating_channel(peer: str, addresses: Sequence[str], identity: Principal, tokens: InternalTokens) -> Channel:
@@ -260,7 +260,7 @@ def rotating_channel(peer: str, addresses: Sequence[str], identity: Principal, t
     turns = _Turns(len(remotes))
 
     def connect(path: str, serialize: Any, deserialize: Any) -> Carry:
-        carries = [_connect(remote, path, serialize, deserialize) for remote in remotes]
+        carries = [_connect(peer, remote, path, serialize, deserialize) for remote in remotes]
 
         async def carry(request: Any, seconds: float, token: str) -> Any:
             loop = asyncio.get_running_loop()
@@ -304,14 +304,14 @@ class _Turns:
         self._shunned_until[number] = now + SHUN_SECONDS
 
 
-def _connect(remote: grpc.aio.Channel, path: str, serialize: Any, deserialize: Any) -> Carry:
+def _connect(peer: str, remote: grpc.aio.Channel, path: str, serialize: Any, deserialize: Any) -> Carry:
     method = remote.unary_unary(path, request_serializer=serialize, response_deserializer=deserialize)
 
     async def carry(request: Any, seconds: float, token: str) -> Any:
         try:
             return await method(request, timeout=seconds, metadata=(("authorization", token),))
         except grpc.aio.AioRpcError as error:
-            raise _from_grpc(error) from None
+            raise _from_grpc(peer, error) from None
 
     return carry
 
@@ -349,9 +349,10 @@ def _bad_request(error: BeepError) -> BadRequest:
     )
 
 
-def _from_grpc(error: grpc.aio.AioRpcError) -> BeepError:
+def _from_grpc(peer: str, error: grpc.aio.AioRpcError) -> BeepError:
     kind = BY_STATUS[_STATUSES.get(error.code(), Status.UNAVAILABLE)]
-    info, violations = ErrorInfo(reason=error.code().name), BadRequest()
+    # Whoever could not be reached gave no reason. Who it was says at the edge what cannot be done without it.
+    info, violations = ErrorInfo(reason=f"{peer}_{error.code().name}".upper()), BadRequest()
     message = error.details() or ""
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY:

@@ -51,14 +51,20 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_UNCHECKED: Final = Row(503, 0, "Permissions cannot be checked at the moment. Try again soon.")
+
 TABLE: Final[Mapping[str, Row]] = {
     "INVALID_JSON": Row(400, 50109, "The request body contains invalid JSON."),
     INVALID_FORM: Row(400, 50035, "Invalid Form Body"),
     "REQUEST_TOO_LARGE": Row(413, 40005, "Request entity too large"),
     "BLOBS_FULL": Row(503, 0, "There is no room left for files; messages without them go on"),
-    # Nothing is allowed that cannot be checked.
-    "PERMIFY_UNAVAILABLE": Row(503, 0, "Permissions cannot be checked at the moment. Try again soon."),
-    "PERMIFY_KEY_REFUSED": Row(503, 0, "Permissions cannot be checked at the moment. Try again soon."),
+    # Nothing is allowed that cannot be checked: by an engine, an authz with the right to decide, or any authz.
+    "PERMIFY_UNAVAILABLE": _UNCHECKED,
+    "PERMIFY_KEY_REFUSED": _UNCHECKED,
+    "NO_AUTHZ_LEASE": _UNCHECKED,
+    "NOT_LEADING": _UNCHECKED,
+    "AUTHZ_UNAVAILABLE": _UNCHECKED,
+    "AUTHZ_DEADLINE_EXCEEDED": _UNCHECKED,
     "CHANGE_WAITS": Row(503, 0),
     "CHANGES_WAIT": Row(503, 0),
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),

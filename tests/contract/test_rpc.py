@@ -286,6 +286,16 @@ async def test_health_is_answered_without_an_identity(world: World) -> None:
     assert (await health.Check(asked, metadata=(("authorization", "nobody"),))).status == states.SERVING
 
 
+async def test_reason_names_the_peer_when_nobody_answers_for_it(tmp_path: Any) -> None:
+    tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
+    # Nothing listens on the discard port of a machine of today.
+    channel = rotating_channel("users", ["127.0.0.1:9"], CALLER, tokens)
+    with pytest.raises(Unavailable) as refused:
+        await UsersServiceStub(channel).FindUser(pb.FindUserRequest())
+    await channel.close()
+    assert refused.value.reason == "USERS_UNAVAILABLE"
+
+
 class Twins:
     """Two processes of one service, and a channel that calls them in turn."""
 

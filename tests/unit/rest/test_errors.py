@@ -48,6 +48,16 @@ def test_code_that_clients_look_at_is_discords(reason: str, status: int, code: i
     assert (errors.TABLE[reason].status, errors.TABLE[reason].code) == (status, code)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["PERMIFY_UNAVAILABLE", "NO_AUTHZ_LEASE", "NOT_LEADING", "AUTHZ_UNAVAILABLE", "AUTHZ_DEADLINE_EXCEEDED"],
+)
+def test_client_is_told_that_permissions_cannot_be_checked_when_nobody_decides(reason: str) -> None:
+    answer = errors.answer(BY_STATUS[Status.UNAVAILABLE](reason, "a secret"))
+    assert (answer.status, answer.headers) == (503, {"Retry-After": "1"})
+    assert answer.body == {"message": "Permissions cannot be checked at the moment. Try again soon.", "code": 0}
+
+
 def test_violations_nest_by_field() -> None:
     nested = errors.nest(
         [
