@@ -154,8 +154,10 @@ def token(
 
 @app.command()
 def explain(
-    user: Annotated[str, typer.Argument(help="Whom it is about: a username, a user's id, or @me.")],
-    permission: Annotated[str, typer.Argument(help="The permission, as in SEND_MESSAGES.")],
+    user: Annotated[
+        str, typer.Argument(help="Whom it is about: a username, a user's id, or @me. Alone: a refusal's decision_id.")
+    ],
+    permission: Annotated[str, typer.Argument(help="The permission, as in SEND_MESSAGES; or its number.")] = "",
     channel: Annotated[
         str, typer.Argument(help="The channel or thread: its name or its id. None: the server itself.")
     ] = "",
@@ -174,21 +176,25 @@ def explain(
 ) -> None:
     """Say why somebody has a permission or has it not, step by step, and what would change that.
 
+    With nothing but the decision_id of a refusal: why that was refused, as of then.
+
     Anybody may ask about themselves; about others whoever manages the server.
     """
     from services.cli.client import BeepClient
-    from services.cli.explain import Asked, console_for, laid_out
+    from services.cli.explain import Asked, console_for, decision, is_decision, laid_out, laid_out_decision
     from services.cli.explain import explain as ask
 
     if not token and not email:
         raise UserError("Say who asks: --email, or --token with what `beep token EMAIL` prints (or BEEP_TOKEN).")
     with BeepClient(url) as client:
         token = token or client.sign_in(email, password or typer.prompt("Password", hide_input=True, err=True))
-        answer = ask(client, token, Asked(user, permission, channel, server))
+        asked = Asked(user, permission, channel, server)
+        of_refusal = is_decision(asked)
+        answer = decision(client, token, user) if of_refusal else ask(client, token, asked)
     if as_json:
         typer.echo(json.dumps(answer))
         return
-    console_for(console).print(laid_out(answer))
+    console_for(console).print(laid_out_decision(answer) if of_refusal else laid_out(answer))
 
 
 @app.command()

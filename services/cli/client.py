@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 
-from services.cli.errors import UserError
+from services.cli.errors import Refused, UserError
 
 CLIENT_ID: Final = "beep-cli"
 # Never listened on: the code is read from the redirect itself.
@@ -40,6 +40,8 @@ class BeepClient:
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         if not url.startswith(("http://", "https://")):
             raise UserError(f"--url is http://HOST:PORT or https://HOST, not {url!r}.")
+        if urlsplit(url).path.strip("/"):
+            raise UserError(f"--url is Beep's address without a path: {urljoin(url, '/').rstrip('/')}, not {url}.")
         self.url = url.rstrip("/")
         self.api = f"{self.url}/api/v10"
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, headers={"User-Agent": "beep-cli"}, transport=transport)
@@ -57,6 +59,9 @@ class BeepClient:
 
         Returns:
             The decoded JSON, or None when the answer has no body.
+
+        Raises:
+            Refused: with its status, and what the API said.
         """
         target = self.url + path if path.startswith("/api/") else self.api + path
         headers = {"Authorization": token} if token else {}
@@ -66,8 +71,11 @@ class BeepClient:
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             time.sleep(float(response.headers.get("Retry-After", "1")))
+        if token and response.status_code == httpx.codes.UNAUTHORIZED:
+            raise Refused("The token is not valid (any more). Get one: beep token EMAIL", response.status_code)
         if response.is_error:
-            raise UserError(f"{method} {path} was refused with {response.status_code}: {_page_text(response)}")
+            said = f"{method} {path} was refused with {response.status_code}: {_page_text(response)}"
+            raise Refused(said, response.status_code)
         return self._json(response) if response.content else None
 
     def sign_up(self, email: str, username: str, password: str, global_name: str) -> None:

@@ -9,3 +9,11 @@ class UserError(Exception):
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
         self.code: Final = code
+
+
+class Refused(UserError):
+    """The API said no. `status`: that of the answer (RFC 9110 §15)."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status: Final = status

@@ -1,24 +1,28 @@
 """`beep explain`: finds who and where is meant, asks the public API, and lays its answer out for a person."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+import httpx
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from services.cli.client import BeepClient
-from services.cli.errors import UserError
+from services.cli.errors import Refused, UserError
 from services.common.permissions import Permission
 
 ME: Final = "@me"
 BEEP: Final = "/api/beep/v1"
 LISTED: Final = 5
 """Of the things that a name may mean."""
+
+_DECISION_ID: Final = re.compile(r"[0-9a-f]{20}")
 
 _STYLES: Final[Mapping[str, str]] = {"allows": "green", "denies": "red", "passes": "dim"}
 WIDTH_WHEN_PIPED: Final = 160
@@ -35,6 +39,25 @@ class Asked:
     server: str
 
 
+def is_decision(asked: Asked) -> bool:
+    """Whether they typed nothing but what looks like the `decision_id` of a refusal."""
+    return not (asked.permission or asked.channel or asked.server) and bool(_DECISION_ID.fullmatch(asked.user))
+
+
+def decision(client: BeepClient, token: str, decision_id: str) -> dict[str, Any]:
+    """The API's record of a refusal. Raises UserError when there is none that they may see."""
+    try:
+        answer: dict[str, Any] = client.call("GET", f"{BEEP}/decisions/{decision_id}", token)
+    except Refused as error:
+        if error.status != httpx.codes.NOT_FOUND:
+            raise
+        raise UserError(
+            f"You see no decision {decision_id}. Refusals are kept for 30 days at most, and shown to whom they were "
+            "told and to who manages the server."
+        ) from None
+    return answer
+
+
 def explain(client: BeepClient, token: str, asked: Asked) -> dict[str, Any]:
     """The API's answer. Raises UserError when a name means nothing, or more than one thing."""
     permission = _permission(asked.permission)
@@ -47,10 +70,27 @@ def explain(client: BeepClient, token: str, asked: Asked) -> dict[str, Any]:
     else:
         raise UserError("Name a channel, or with --server a server.")
     user_id = _user_id(client, token, asked.user, server_id)
-    answer: dict[str, Any] = client.call(
-        "GET", f"{BEEP}/{place}/permissions/{user_id}/explain?permission={permission}", token
-    )
+    try:
+        answer: dict[str, Any] = client.call(
+            "GET", f"{BEEP}/{place}/permissions/{user_id}/explain?permission={permission}", token
+        )
+    except Refused as error:
+        if error.status == httpx.codes.NOT_FOUND:
+            missed = f"channel {asked.channel}" if asked.channel else f"server {asked.server}"
+            raise UserError(f"You see no {missed}.") from None
+        if error.status == httpx.codes.FORBIDDEN:
+            raise _only_about_oneself(permission, asked) from None
+        raise
     return answer
+
+
+def laid_out_decision(answer: Mapping[str, Any]) -> RenderableType:
+    """When it was and what was missing, then each explanation. A rule beside the permissions has its words only."""
+    missing = ", ".join(answer["missing_permissions"])
+    head = Text(f"Refused at {answer['timestamp']}: {answer['reason']}{f' ({missing})' if missing else ''}")
+    if not answer["explanations"]:
+        return Group(head, Text(), Text(answer["message"], style="bold red"))
+    return Group(head, *(part for one in answer["explanations"] for part in (Text(), laid_out(one))))
 
 
 def laid_out(answer: Mapping[str, Any]) -> RenderableType:
@@ -81,19 +121,47 @@ def _advice(answer: Mapping[str, Any]) -> list[Text]:
     return [Text(f"To {opposite} it, all of this:"), *(Text(f"  - {change}") for change in changes)]
 
 
+def _only_about_oneself(permission: str, asked: Asked) -> UserError:
+    where = ", in the channels of their server that they see" if asked.channel else ""
+    place = asked.channel or f"--server {asked.server}"
+    return UserError(
+        f"Only who has MANAGE_GUILD may ask about others{where}; about yourself: beep explain @me {permission} {place}"
+    )
+
+
 def _permission(name: str) -> str:
-    wanted = name.upper().replace("-", "_").replace(" ", "_")
     names = [each.name or "" for each in Permission]
+    if name.isdecimal():
+        return _of_bits(int(name))
+    wanted = name.upper().replace("-", "_").replace(" ", "_")
     if wanted in names:
         return wanted
     near = difflib.get_close_matches(wanted, names, 3) or ["VIEW_CHANNEL", "SEND_MESSAGES", "MANAGE_CHANNELS"]
+    if not name:
+        raise UserError("Name a permission, as in SEND_MESSAGES; or nothing but the decision_id of a refusal.")
     raise UserError(f"There is no permission {name!r}. Did you mean {' or '.join(near)}?")
+
+
+def _of_bits(bits: int) -> str:
+    """The one that a number means, as `missing_permissions` of a refusal has it."""
+    meant = [each.name or "" for each in Permission if each & bits]
+    if sum(each for each in Permission if each & bits) != bits or not meant:
+        raise UserError(f"There is no permission {bits}.")
+    if len(meant) > 1:
+        raise UserError(f"{bits} is {' and '.join(meant)}. Ask about one of them.")
+    return meant[0]
 
 
 def _server_id(client: BeepClient, token: str, server: str) -> str:
     if server.isdecimal():
         return server
-    return _only("server", server, [one for one in _servers(client, token) if one["name"].lower() == server.lower()])
+    servers = _servers(client, token)
+    found = [one for one in servers if one["name"].lower() == server.lower()]
+    if servers and not found:
+        names = ", ".join(one["name"] for one in servers[:LISTED])
+        more = f" and {len(servers) - LISTED} more" if len(servers) > LISTED else ""
+        raise UserError(f"You see no server {server}. You see {names}{more}.")
+    return _only("server", server, found)
 
 
 def _channel(client: BeepClient, token: str, channel: str, server_id: str) -> tuple[str, str]:
@@ -114,9 +182,12 @@ def _channel(client: BeepClient, token: str, channel: str, server_id: str) -> tu
 
 
 def _server_of(client: BeepClient, token: str, channel_id: str) -> str:
+    """'' of a private channel, and of one that the caller does not see."""
     try:
         found = client.call("GET", f"/channels/{channel_id}", token)
-    except UserError:
+    except Refused as error:
+        if error.status not in (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND):
+            raise
         return ""
     return str(found.get("guild_id", ""))
 
@@ -125,7 +196,7 @@ def _user_id(client: BeepClient, token: str, user: str, server_id: str) -> str:
     if user == ME or user.isdecimal():
         return user
     if not server_id:
-        raise UserError(f"Who is {user}? Name the server with --server, or give the user's id.")
+        raise UserError(f"Who is {user}? You see no server around that channel: name it with --server, or give an id.")
     name = user.removeprefix("@").lower()
     path = f"/guilds/{server_id}/members/search?query={quote(name)}&limit=1000"
     members = [member["user"] for member in client.call("GET", path, token)]
