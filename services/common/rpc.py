@@ -37,6 +37,9 @@ TRY_SECONDS: Final = 1.0
 SHUN_SECONDS: Final = 2.0
 """For so long one of them that failed comes last."""
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
+WHOLE: Final = "whole"
+"""Asked for by this name, the health of a service is that of all it does: NOT_SERVING while some of it fails. With no
+name it is SERVING then: the protocol has no word for degraded."""
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _CODES: Final[Mapping[Status, grpc.StatusCode]] = {status: grpc.StatusCode[status.name] for status in Status}
@@ -70,6 +73,7 @@ class RpcServer:
         self._tokens = tokens
         self._methods: dict[str, Any] = {}
         self._serving = False
+        self._is_whole: Callable[[], Awaitable[bool]] | None = None
         self._methods[HEALTH_CHECK] = grpc.unary_unary_rpc_method_handler(
             self._check_health,
             health_pb2.HealthCheckRequest.FromString,
@@ -92,9 +96,19 @@ class RpcServer:
         """What this service answers by the gRPC health protocol (https://grpc.io/docs/guides/health-checking/)."""
         self._serving = serving
 
-    async def _check_health(self, _request: object, _context: object) -> health_pb2.HealthCheckResponse:
+    def degraded_unless(self, is_whole: Callable[[], Awaitable[bool]]) -> None:
+        """While it serves, this service is whole or degraded. Anybody may ask, and often: `is_whole` answers soon, bounds
+        what it costs, and does not raise."""
+        self._is_whole = is_whole
+
+    async def _check_health(
+        self, request: health_pb2.HealthCheckRequest, _context: object
+    ) -> health_pb2.HealthCheckResponse:
         answer = health_pb2.HealthCheckResponse
-        return answer(status=answer.SERVING if self._serving else answer.NOT_SERVING)
+        serving = self._serving
+        if serving and request.service == WHOLE and self._is_whole is not None:
+            serving = await self._is_whole()
+        return answer(status=answer.SERVING if serving else answer.NOT_SERVING)
 
     def in_process_channel(self, identity: Principal) -> "Channel":
         """A channel for a caller in this event loop, which is `identity` unless a call's metadata says otherwise."""

@@ -9,20 +9,23 @@ from litestar import Response, get
 from msgspec import Struct
 
 from services.common.errors import BeepError
-from services.common.rpc import HEALTH_CHECK, Channel
+from services.common.rpc import HEALTH_CHECK, WHOLE, Channel
 from services.rest.admission import OPEN
 from services.rest.request import ApiRequest
 
 EDGE: Final = "rest"
 PROBE_SECONDS: Final = 1.0
 
-Health = Literal["serving", "not serving"]
+Health = Literal["serving", "degraded", "not serving"]
 
 
 class Readiness(Struct):
-    """`degraded`: some parts serve and some do not, so what needs only the former works."""
+    """`degraded`: some parts serve and some do not, or a part does some of its work: so what needs only that works.
 
-    status: Literal["serving", "degraded", "not serving"]
+    authz is degraded while it can decide nothing new: what it remembers goes on.
+    """
+
+    status: Health
     parts: dict[str, Health]
 
 
@@ -35,7 +38,9 @@ async def get_liveness() -> dict[str, str]:
 async def get_readiness(request: ApiRequest) -> Response[Readiness]:
     # That the edge itself serves is what its answer says.
     readiness = await probe({name: peer for name, peer in request.edge.peers.items() if name != EDGE})
-    return Response(readiness, status_code=200 if readiness.status == "serving" else 503)
+    # A part that is degraded is so for every process of Beep: an orchestrator that took them all out would end what
+    # still works.
+    return Response(readiness, status_code=503 if "not serving" in readiness.parts.values() else 200)
 
 
 async def probe(peers: Mapping[str, Channel]) -> Readiness:
@@ -43,19 +48,25 @@ async def probe(peers: Mapping[str, Channel]) -> Readiness:
     async with asyncio.TaskGroup() as group:
         probes = {name: group.create_task(_probe(peer)) for name, peer in peers.items()}
     parts = {name: probe.result() for name, probe in sorted(probes.items())}
-    serving = [health == "serving" for health in parts.values()]
-    return Readiness("serving" if all(serving) else "degraded" if any(serving) else "not serving", parts)
+    found = set(parts.values())
+    return Readiness("degraded" if len(found) > 1 else found.pop() if found else "serving", parts)
 
 
 async def _probe(peer: Channel) -> Health:
+    if await _serves(peer, WHOLE):
+        return "serving"
+    return "degraded" if await _serves(peer, "") else "not serving"
+
+
+async def _serves(peer: Channel, what: str) -> bool:
     check = peer.unary_unary(
         HEALTH_CHECK, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
     )
     try:
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
+        answer = await check(health_pb2.HealthCheckRequest(service=what), timeout=PROBE_SECONDS)
     except BeepError:
-        return "not serving"
-    return "serving" if answer.status == health_pb2.HealthCheckResponse.SERVING else "not serving"
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 ROUTES = [get_liveness, get_readiness]

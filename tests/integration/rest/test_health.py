@@ -42,3 +42,20 @@ async def test_not_ready_when_no_part_serves(edge: RunningEdge) -> None:
     response = await edge.anonymous.get("/readyz")
 
     assert (response.status_code, response.json()["status"]) == (503, "not serving")
+
+
+async def test_ready_and_degraded_when_a_part_does_only_some_of_its_work(edge: RunningEdge) -> None:
+    async def is_whole() -> bool:
+        return False
+
+    edge.upstream.servers["authz"].degraded_unless(is_whole)
+
+    response = await edge.anonymous.get("/readyz")
+
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert {name for name, health in response.json()["parts"].items() if health != "serving"} == {"authz"}
+    assert response.json()["parts"]["authz"] == "degraded"
+
+    edge.upstream.servers["authz"].set_serving(False)
+    response = await edge.anonymous.get("/readyz")
+    assert (response.status_code, response.json()["parts"]["authz"]) == (503, "not serving")
