@@ -242,12 +242,12 @@ def reconcile(
 
     Ends with 0: no drift; 1: drift was found (and repaired, with --apply); 2: it cannot be told.
     """
-    from services.cli.reconcile import print_json, print_table
+    from services.cli.reconcile import print_json, print_text
 
     if as_json:
         found = asyncio.run(print_json(data, apply=apply, out=sys.stdout))
     else:
-        found = asyncio.run(print_table(data, apply=apply, out=console, progress=errors))
+        found = asyncio.run(print_text(data, apply=apply, out=console, progress=errors))
     if found.drift:
         raise typer.Exit(1)
 

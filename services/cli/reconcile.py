@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from beep.authz.v1 import drift_service_pb2 as drift_pb
 from beep.authz.v1 import facts_service_pb2 as facts_pb
@@ -23,7 +22,7 @@ from services.common.rpc import grpc_channel
 
 STEP_SECONDS: Final = 120.0
 ROWS_SHOWN: Final = 200
-TEXT_SHOWN: Final = 60
+TEXT_SHOWN: Final = 200
 FAILED: Final = 2
 """The exit code when it cannot be told whether there is drift."""
 
@@ -112,8 +111,8 @@ async def print_json(data: Path, *, apply: bool, out: TextIO) -> Tally:
     return tally
 
 
-async def print_table(data: Path, *, apply: bool, out: Console, progress: Console) -> Tally:
-    """A table of the first rows, and the summary."""
+async def print_text(data: Path, *, apply: bool, out: Console, progress: Console) -> Tally:
+    """The first of what has drifted, and the summary."""
     tally, rows = Tally(), list[drift_pb.Drift]()
     with progress.status("Comparing the facts with their sources …") as status:
         async for report in steps(data, apply=apply):
@@ -121,7 +120,8 @@ async def print_table(data: Path, *, apply: bool, out: Console, progress: Consol
             rows.extend(report.drift[: ROWS_SHOWN - len(rows)])
             status.update(f"Comparing the facts with their sources … {tally.compared:,} objects")
     if rows:
-        out.print(_table(rows))
+        for row in rows:
+            out.print(entry(row), soft_wrap=True)
         left = tally.drift + tally.unstated - len(rows)
         if left:
             out.print(f"… and {left:,} more: `beep reconcile --json` prints all.")
@@ -131,16 +131,14 @@ async def print_table(data: Path, *, apply: bool, out: Console, progress: Consol
     return tally
 
 
-def _table(rows: list[drift_pb.Drift]) -> Table:
-    table = Table("object", "fact", "expected", "found", "drift", "", box=None, pad_edge=False)
-    for each in rows:
-        row = _row(each)
-        kind, state = row["kind"], "repaired" if each.repaired else ""
-        if each.kind == drift_pb.DRIFT_KIND_UNSTATED:
-            state = "left alone"
-        texts = (escape(_shortened(row[name])) for name in ("object", "fact", "expected", "found"))
-        table.add_row(*texts, f"[{_STYLES[kind]}]{kind}[/]", state)
-    return table
+def entry(drift: drift_pb.Drift) -> Text:
+    """Lines, and no table: in a column an id is cut, and half of one is nothing to look for."""
+    row = _row(drift)
+    kind, state = row["kind"], ", repaired" if drift.repaired else ""
+    if drift.kind == drift_pb.DRIFT_KIND_UNSTATED:
+        state = ", left alone"
+    held = f"  expected  {_shortened(row['expected'])}\n  found     {_shortened(row['found'])}"
+    return Text.assemble(f"{row['object']}: ", (kind, _STYLES[kind]), f"{state}\n  fact      {row['fact']}\n{held}")
 
 
 def _summary(tally: Tally, apply: bool) -> Iterator[str]:
@@ -193,4 +191,6 @@ def _name(key: facts_pb.FactKey) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 1] + "…"
+    """Its first words, each of them whole."""
+    end = text.rfind(" ", 0, TEXT_SHOWN)
+    return text if len(text) <= TEXT_SHOWN or end < 0 else f"{text[:end]} …"
