@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from math import inf
 from secrets import token_hex
 from typing import Final
@@ -14,7 +15,7 @@ from beep.authz.v1.explain_service_pb2_grpc import add_ExplainServiceServicer_to
 from beep.authz.v1.lane_service_pb2_grpc import add_LaneServiceServicer_to_server
 from services.authz.answers import Answers
 from services.authz.audience import Audiences
-from services.authz.config import DATABASE, DECISIONS_DATABASE, DEFAULTS, LANE_DATABASE, PROCESS_LOCK, Settings
+from services.authz.config import DATABASE, DECISIONS_DATABASE, DEFAULTS, LANE_DATABASE, Settings
 from services.authz.decisions import Decisions
 from services.authz.domain.schema import parse_schema
 from services.authz.drift_service import DriftService
@@ -33,9 +34,9 @@ from services.authz.refusals import Refusals
 from services.authz.service import AuthzService
 from services.authz.store.decision_log import DecisionLog
 from services.authz.store.embedded import EmbeddedAuthorizer
+from services.authz.store.engine_claim import claim, in_use
 from services.authz.store.lease import SqliteLeases
 from services.authz.store.measured import MeasuredAuthorizer
-from services.authz.store.one_process import one_process
 from services.authz.store.permify import PermifyAuthorizer
 from services.authz.store.remembered import RememberedRules
 from services.authz.succession import Succession
@@ -58,8 +59,7 @@ async def build(
     async with AsyncExitStack() as stack:
         counts, metrics, now = Counts(), Metrics(meters), runtime.clock.monotonic
         stack.callback(metrics.close)
-        if not settings.shared:
-            stack.enter_context(one_process(runtime.data / PROCESS_LOCK))
+        stack.enter_context(in_use(runtime.data, alone=not settings.shared))
         engine = await _open_engine(runtime, settings)
         stack.push_async_callback(engine.close)
         authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
@@ -136,7 +136,10 @@ async def build(
 
 
 async def _open_engine(runtime: Runtime, settings: Settings) -> EmbeddedAuthorizer | PermifyAuthorizer:
+    installation = claim(runtime.data, settings.engine, partial(token_hex, 16), adopts=settings.adopts).installation
     if settings.permify is None:
         return await EmbeddedAuthorizer.open(runtime.data / DATABASE)
     permify = settings.permify
-    return await PermifyAuthorizer.open(permify.address, permify.tenant, permify.key, runtime.clock)
+    return await PermifyAuthorizer.open(
+        permify.address, permify.tenant, permify.key, runtime.clock, installation=installation
+    )

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 DATABASE: Final = "authz.db"
 DECISIONS_DATABASE: Final = "decisions.db"
-PROCESS_LOCK: Final = "authz.lock"
 LANE_DATABASE: Final = "lane.db"
 
 EMBEDDED: Final = "embedded"
+EMBEDDED_ENGINE: Final = "the embedded engine"
 AUTHORIZER: Final = "BEEP_AUTHORIZER"
 KEY: Final = "BEEP_PERMIFY_KEY"
 KEY_FILE: Final = "BEEP_PERMIFY_KEY_FILE"
@@ -67,6 +67,8 @@ class Settings:
         permify: the permission engine; None: the embedded one.
         address: where other authz processes reach this one, `host:port`; empty: nowhere.
         shared: other processes may decide by the same engine: one of them leads (docs/adr/0018-lane-lease.md).
+        adopts: the engine may be another than the one before: whoever sets this brings its facts up to date before
+            anybody is served, and says so (`engine_claim.adopt`).
     """
 
     schema: Path = Path(__file__).parent / "schema" / "beep.perm"
@@ -74,6 +76,12 @@ class Settings:
     permify: PermifySettings | None = None
     address: str = ""
     shared: bool = False
+    adopts: bool = False
+
+    @property
+    def engine(self) -> str:
+        """Its name for a person, and what makes it another one: an address may change."""
+        return EMBEDDED_ENGINE if self.permify is None else f"tenant {self.permify.tenant} of Permify"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -10,14 +10,16 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from services.authz import __main__ as authz
+from services.authz.store.engine_claim import engine_before
 from services.cli import operator
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
+from services.cli.engine_change import adopt_engine
 from services.cli.errors import UserError
 from services.cli.process import prepare, starting, tune_collector
 from services.cli.settings import ServiceSettings
@@ -99,12 +101,17 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
             tokens = InternalTokens(load_or_create_key(settings.data / INTERNAL_KEY), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
+        before = ""
         if settings.authz:
             host.use("authz", settings.authz)
         else:
-            await host.start("authz", partial(authz.build, settings=chosen.authz))
+            before = engine_before(settings.data, chosen.authz.engine)
+            await host.start("authz", partial(authz.build, settings=replace(chosen.authz, adopts=bool(before))))
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
+        if before:
+            with starting(f"with {chosen.authz.engine} after {before}", settings.data):
+                await adopt_engine(settings.data, before, chosen.authz.engine, host.peers(operator.NAME), clock)
         await host.start("messages", partial(messages.build, settings=chosen.messages))
         await host.start("webhooks", partial(webhooks.build, settings=chosen.webhooks))
         sessions = await host.start("gateway", partial(gateway.build, settings=chosen.gateway))

@@ -89,14 +89,14 @@ def authz_processes(
     """So many of them, which share a lane."""
     with ExitStack() as stack:
         # All ports before the first process, which must not get that of the second.
-        processes = [AuthzProcess(data, port, env, module) for port in _free_ports(count)]
+        processes = [AuthzProcess(data, port, env, module) for port in free_ports(count)]
         for process in processes:
             process.start()
             stack.callback(process.stop)
         yield processes
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

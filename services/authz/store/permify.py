@@ -31,6 +31,7 @@ Rows = TypeVar("Rows")
 
 PATIENCE_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.25
+TENANTS_PER_PAGE: Final = 100
 _TENANT_EXISTS: Final = "ERROR_CODE_UNIQUE_CONSTRAINT"
 DEPTH: Final = 20
 IDS_PER_CALL: Final = 500
@@ -57,19 +58,29 @@ class PermifyAuthorizer:
 
     @classmethod
     async def open(
-        cls, address: str, tenant: str, key: str, clock: Clock, patience: float = PATIENCE_SECONDS
+        cls,
+        address: str,
+        tenant: str,
+        key: str,
+        clock: Clock,
+        patience: float = PATIENCE_SECONDS,
+        *,
+        installation: str = "",
     ) -> "PermifyAuthorizer":
         """Connect. Nothing can be asked before `write_schema`.
 
+        Args:
+            installation: whose tenant it is; empty: it does not matter.
+
         Raises:
-            Unavailable: it did not answer for `patience` seconds (it may be started at the same time as Beep), or it
-                refuses the key.
+            Unavailable: it did not answer for `patience` seconds (it may be started at the same time as Beep), it
+                refuses the key, or the tenant is that of another installation.
             Internal: what answers is no Permify.
         """
         calls = PermifyCalls(address, key, clock)
         try:
             authorizer = cls(calls, tenant)
-            await authorizer._create_tenant(address, clock, patience)
+            await authorizer._create_tenant(address, clock, patience, installation)
         except BaseException:
             await calls.close()
             raise
@@ -222,9 +233,12 @@ class PermifyAuthorizer:
         await self._calls(self._checks.Check, request)
         return "answers a check"
 
-    async def _create_tenant(self, address: str, clock: Clock, patience: float) -> None:
-        """Make the tenant if there is none. (Facts need none, but only a tenant's replaced facts are ever purged.)"""
-        request = pb.TenantCreateRequest(id=self._tenant, name=self._tenant)
+    async def _create_tenant(self, address: str, clock: Clock, patience: float, installation: str) -> None:
+        """Make the tenant if there is none. (Facts need none, but only a tenant's replaced facts are ever purged.)
+
+        Its name says whose it is: two installations in one would each take the other's facts for drift.
+        """
+        request = pb.TenantCreateRequest(id=self._tenant, name=installation or self._tenant)
         until, waiting = clock.monotonic() + patience, False
         while True:
             try:
@@ -244,10 +258,27 @@ class PermifyAuthorizer:
                 await clock.sleep(PAUSE_SECONDS)
             except PermifyRefuses as refusal:
                 if refusal.details == _TENANT_EXISTS:
+                    if installation and await self._tenant_name() != installation:
+                        raise Unavailable(
+                            "TENANT_TAKEN",
+                            f"Tenant {self._tenant} of the Permify at {address} belongs to another Beep. Choose one of "
+                            "your own: BEEP_AUTHORIZER=permify://HOST:PORT/TENANT",
+                        ) from None
                     return
                 raise Internal("PERMIFY_REFUSED", f"What answers at {address} is no Permify 1.7") from None
             else:
                 return
+
+    async def _tenant_name(self) -> str:
+        request = pb.TenantListRequest(page_size=TENANTS_PER_PAGE)
+        while True:
+            page = await self._calls(self._tenancy.List, request)
+            for tenant in page.tenants:
+                if tenant.id == self._tenant:
+                    return tenant.name
+            if not page.continuous_token:
+                return ""
+            request.continuous_token = page.continuous_token
 
     async def _read_attributes(self, entities: pb.EntityFilter, token: Token) -> list[pb.Attribute]:
         request = pb.AttributeReadRequest(

@@ -26,7 +26,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpermify/base/v1/permify.proto\x12\x07\x62\x61se.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xe1\x01\n\x16PermissionCheckRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\'.base.v1.PermissionCheckRequestMetadata\x12\x1f\n\x06\x65ntity\x18\x03 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x12\n\npermission\x18\x04 \x01(\t\x12!\n\x07subject\x18\x05 \x01(\x0b\x32\x10.base.v1.Subject\x12!\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x10.base.v1.Context\"[\n\x1ePermissionCheckRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\x12\x12\n\nsnap_token\x18\x02 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x05\"<\n\x17PermissionCheckResponse\x12!\n\x03\x63\x61n\x18\x01 \x01(\x0e\x32\x14.base.v1.CheckResult\"7\n\x12SchemaWriteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\"-\n\x13SchemaWriteResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"\\\n\x11SchemaReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x34\n\x08metadata\x18\x02 \x01(\x0b\x32\".base.v1.SchemaReadRequestMetadata\"3\n\x19SchemaReadRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"?\n\x12SchemaReadResponse\x12)\n\x06schema\x18\x01 \x01(\x0b\x32\x19.base.v1.SchemaDefinition\"9\n\x11SchemaListRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\":\n\x12SchemaListResponse\x12$\n\x07schemas\x18\x02 \x03(\x0b\x32\x13.base.v1.SchemaList\"\x1d\n\nSchemaList\x12\x0f\n\x07version\x18\x01 \x01(\t\"\xfb\x01\n\x10SchemaDefinition\x12=\n\nreferences\x18\x03 \x03(\x0b\x32).base.v1.SchemaDefinition.ReferencesEntry\x1aV\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0e\x32#.base.v1.SchemaDefinition.Reference:\x02\x38\x01\"P\n\tReference\x12\x19\n\x15REFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10REFERENCE_ENTITY\x10\x01\x12\x12\n\x0eREFERENCE_RULE\x10\x02\"\xa2\x01\n\x10\x44\x61taWriteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x33\n\x08metadata\x18\x02 \x01(\x0b\x32!.base.v1.DataWriteRequestMetadata\x12\x1e\n\x06tuples\x18\x03 \x03(\x0b\x32\x0e.base.v1.Tuple\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.base.v1.Attribute\"2\n\x18\x44\x61taWriteRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"\'\n\x11\x44\x61taWriteResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"\x86\x01\n\x11\x44\x61taDeleteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x0ctuple_filter\x18\x02 \x01(\x0b\x32\x14.base.v1.TupleFilter\x12\x32\n\x10\x61ttribute_filter\x18\x03 \x01(\x0b\x32\x18.base.v1.AttributeFilter\"(\n\x12\x44\x61taDeleteResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"\xbb\x01\n\x17RelationshipReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12:\n\x08metadata\x18\x02 \x01(\x0b\x32(.base.v1.RelationshipReadRequestMetadata\x12$\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x14.base.v1.TupleFilter\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x18\n\x10\x63ontinuous_token\x18\x05 \x01(\t\"5\n\x1fRelationshipReadRequestMetadata\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"T\n\x18RelationshipReadResponse\x12\x1e\n\x06tuples\x18\x01 \x03(\x0b\x32\x0e.base.v1.Tuple\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"\xb9\x01\n\x14\x41ttributeReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x37\n\x08metadata\x18\x02 \x01(\x0b\x32%.base.v1.AttributeReadRequestMetadata\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.base.v1.AttributeFilter\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x18\n\x10\x63ontinuous_token\x18\x05 \x01(\t\"2\n\x1c\x41ttributeReadRequestMetadata\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"Y\n\x15\x41ttributeReadResponse\x12&\n\nattributes\x18\x01 \x03(\x0b\x32\x12.base.v1.Attribute\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"/\n\x13TenantCreateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x16\n\x14TenantCreateResponse\"0\n\x07\x43ontext\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\"\n\x06\x45ntity\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"5\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\"]\n\x05Tuple\x12\x1f\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x10\n\x08relation\x18\x02 \x01(\t\x12!\n\x07subject\x18\x03 \x01(\x0b\x32\x10.base.v1.Subject\"d\n\tAttribute\x12\x1f\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x11\n\tattribute\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.google.protobuf.Any\"\x1b\n\x0bStringValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\"\x1c\n\x0cIntegerValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x05\"\x1c\n\x0c\x42ooleanValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x08\" \n\x10StringArrayValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x03(\t\"L\n\x0f\x41ttributeFilter\x12%\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x15.base.v1.EntityFilter\x12\x12\n\nattributes\x18\x02 \x03(\t\"o\n\x0bTupleFilter\x12%\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x15.base.v1.EntityFilter\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\'\n\x07subject\x18\x03 \x01(\x0b\x32\x16.base.v1.SubjectFilter\")\n\x0c\x45ntityFilter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"<\n\rSubjectFilter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x10\n\x08relation\x18\x03 \x01(\t*^\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECK_RESULT_ALLOWED\x10\x01\x12\x17\n\x13\x43HECK_RESULT_DENIED\x10\x02\x32X\n\nPermission\x12J\n\x05\x43heck\x12\x1f.base.v1.PermissionCheckRequest\x1a .base.v1.PermissionCheckResponse2\xce\x01\n\x06Schema\x12\x42\n\x05Write\x12\x1b.base.v1.SchemaWriteRequest\x1a\x1c.base.v1.SchemaWriteResponse\x12?\n\x04Read\x12\x1a.base.v1.SchemaReadRequest\x1a\x1b.base.v1.SchemaReadResponse\x12?\n\x04List\x12\x1a.base.v1.SchemaListRequest\x1a\x1b.base.v1.SchemaListResponse2\xb4\x02\n\x04\x44\x61ta\x12>\n\x05Write\x12\x19.base.v1.DataWriteRequest\x1a\x1a.base.v1.DataWriteResponse\x12X\n\x11ReadRelationships\x12 .base.v1.RelationshipReadRequest\x1a!.base.v1.RelationshipReadResponse\x12O\n\x0eReadAttributes\x12\x1d.base.v1.AttributeReadRequest\x1a\x1e.base.v1.AttributeReadResponse\x12\x41\n\x06\x44\x65lete\x12\x1a.base.v1.DataDeleteRequest\x1a\x1b.base.v1.DataDeleteResponse2P\n\x07Tenancy\x12\x45\n\x06\x43reate\x12\x1c.base.v1.TenantCreateRequest\x1a\x1d.base.v1.TenantCreateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpermify/base/v1/permify.proto\x12\x07\x62\x61se.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xe1\x01\n\x16PermissionCheckRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\'.base.v1.PermissionCheckRequestMetadata\x12\x1f\n\x06\x65ntity\x18\x03 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x12\n\npermission\x18\x04 \x01(\t\x12!\n\x07subject\x18\x05 \x01(\x0b\x32\x10.base.v1.Subject\x12!\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x10.base.v1.Context\"[\n\x1ePermissionCheckRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\x12\x12\n\nsnap_token\x18\x02 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x05\"<\n\x17PermissionCheckResponse\x12!\n\x03\x63\x61n\x18\x01 \x01(\x0e\x32\x14.base.v1.CheckResult\"7\n\x12SchemaWriteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\"-\n\x13SchemaWriteResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"\\\n\x11SchemaReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x34\n\x08metadata\x18\x02 \x01(\x0b\x32\".base.v1.SchemaReadRequestMetadata\"3\n\x19SchemaReadRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"?\n\x12SchemaReadResponse\x12)\n\x06schema\x18\x01 \x01(\x0b\x32\x19.base.v1.SchemaDefinition\"9\n\x11SchemaListRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\":\n\x12SchemaListResponse\x12$\n\x07schemas\x18\x02 \x03(\x0b\x32\x13.base.v1.SchemaList\"\x1d\n\nSchemaList\x12\x0f\n\x07version\x18\x01 \x01(\t\"\xfb\x01\n\x10SchemaDefinition\x12=\n\nreferences\x18\x03 \x03(\x0b\x32).base.v1.SchemaDefinition.ReferencesEntry\x1aV\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0e\x32#.base.v1.SchemaDefinition.Reference:\x02\x38\x01\"P\n\tReference\x12\x19\n\x15REFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10REFERENCE_ENTITY\x10\x01\x12\x12\n\x0eREFERENCE_RULE\x10\x02\"\xa2\x01\n\x10\x44\x61taWriteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x33\n\x08metadata\x18\x02 \x01(\x0b\x32!.base.v1.DataWriteRequestMetadata\x12\x1e\n\x06tuples\x18\x03 \x03(\x0b\x32\x0e.base.v1.Tuple\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.base.v1.Attribute\"2\n\x18\x44\x61taWriteRequestMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\t\"\'\n\x11\x44\x61taWriteResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"\x86\x01\n\x11\x44\x61taDeleteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x0ctuple_filter\x18\x02 \x01(\x0b\x32\x14.base.v1.TupleFilter\x12\x32\n\x10\x61ttribute_filter\x18\x03 \x01(\x0b\x32\x18.base.v1.AttributeFilter\"(\n\x12\x44\x61taDeleteResponse\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"\xbb\x01\n\x17RelationshipReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12:\n\x08metadata\x18\x02 \x01(\x0b\x32(.base.v1.RelationshipReadRequestMetadata\x12$\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x14.base.v1.TupleFilter\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x18\n\x10\x63ontinuous_token\x18\x05 \x01(\t\"5\n\x1fRelationshipReadRequestMetadata\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"T\n\x18RelationshipReadResponse\x12\x1e\n\x06tuples\x18\x01 \x03(\x0b\x32\x0e.base.v1.Tuple\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"\xb9\x01\n\x14\x41ttributeReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x37\n\x08metadata\x18\x02 \x01(\x0b\x32%.base.v1.AttributeReadRequestMetadata\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.base.v1.AttributeFilter\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x18\n\x10\x63ontinuous_token\x18\x05 \x01(\t\"2\n\x1c\x41ttributeReadRequestMetadata\x12\x12\n\nsnap_token\x18\x01 \x01(\t\"Y\n\x15\x41ttributeReadResponse\x12&\n\nattributes\x18\x01 \x03(\x0b\x32\x12.base.v1.Attribute\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"/\n\x13TenantCreateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x16\n\x14TenantCreateResponse\"\"\n\x06Tenant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"@\n\x11TenantListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"P\n\x12TenantListResponse\x12 \n\x07tenants\x18\x01 \x03(\x0b\x32\x0f.base.v1.Tenant\x12\x18\n\x10\x63ontinuous_token\x18\x02 \x01(\t\"0\n\x07\x43ontext\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\"\n\x06\x45ntity\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"5\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\"]\n\x05Tuple\x12\x1f\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x10\n\x08relation\x18\x02 \x01(\t\x12!\n\x07subject\x18\x03 \x01(\x0b\x32\x10.base.v1.Subject\"d\n\tAttribute\x12\x1f\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x0f.base.v1.Entity\x12\x11\n\tattribute\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.google.protobuf.Any\"\x1b\n\x0bStringValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\"\x1c\n\x0cIntegerValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x05\"\x1c\n\x0c\x42ooleanValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x08\" \n\x10StringArrayValue\x12\x0c\n\x04\x64\x61ta\x18\x01 \x03(\t\"L\n\x0f\x41ttributeFilter\x12%\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x15.base.v1.EntityFilter\x12\x12\n\nattributes\x18\x02 \x03(\t\"o\n\x0bTupleFilter\x12%\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x15.base.v1.EntityFilter\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\'\n\x07subject\x18\x03 \x01(\x0b\x32\x16.base.v1.SubjectFilter\")\n\x0c\x45ntityFilter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"<\n\rSubjectFilter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x10\n\x08relation\x18\x03 \x01(\t*^\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECK_RESULT_ALLOWED\x10\x01\x12\x17\n\x13\x43HECK_RESULT_DENIED\x10\x02\x32X\n\nPermission\x12J\n\x05\x43heck\x12\x1f.base.v1.PermissionCheckRequest\x1a .base.v1.PermissionCheckResponse2\xce\x01\n\x06Schema\x12\x42\n\x05Write\x12\x1b.base.v1.SchemaWriteRequest\x1a\x1c.base.v1.SchemaWriteResponse\x12?\n\x04Read\x12\x1a.base.v1.SchemaReadRequest\x1a\x1b.base.v1.SchemaReadResponse\x12?\n\x04List\x12\x1a.base.v1.SchemaListRequest\x1a\x1b.base.v1.SchemaListResponse2\xb4\x02\n\x04\x44\x61ta\x12>\n\x05Write\x12\x19.base.v1.DataWriteRequest\x1a\x1a.base.v1.DataWriteResponse\x12X\n\x11ReadRelationships\x12 .base.v1.RelationshipReadRequest\x1a!.base.v1.RelationshipReadResponse\x12O\n\x0eReadAttributes\x12\x1d.base.v1.AttributeReadRequest\x1a\x1e.base.v1.AttributeReadResponse\x12\x41\n\x06\x44\x65lete\x12\x1a.base.v1.DataDeleteRequest\x1a\x1b.base.v1.DataDeleteResponse2\x91\x01\n\x07Tenancy\x12\x45\n\x06\x43reate\x12\x1c.base.v1.TenantCreateRequest\x1a\x1d.base.v1.TenantCreateResponse\x12?\n\x04List\x12\x1a.base.v1.TenantListRequest\x1a\x1b.base.v1.TenantListResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCHEMADEFINITION_REFERENCESENTRY']._loaded_options = None
   _globals['_SCHEMADEFINITION_REFERENCESENTRY']._serialized_options = b'8\001'
-  _globals['_CHECKRESULT']._serialized_start=3131
-  _globals['_CHECKRESULT']._serialized_end=3225
+  _globals['_CHECKRESULT']._serialized_start=3315
+  _globals['_CHECKRESULT']._serialized_end=3409
   _globals['_PERMISSIONCHECKREQUEST']._serialized_start=100
   _globals['_PERMISSIONCHECKREQUEST']._serialized_end=325
   _globals['_PERMISSIONCHECKREQUESTMETADATA']._serialized_start=327
@@ -91,38 +91,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANTCREATEREQUEST']._serialized_end=2348
   _globals['_TENANTCREATERESPONSE']._serialized_start=2350
   _globals['_TENANTCREATERESPONSE']._serialized_end=2372
-  _globals['_CONTEXT']._serialized_start=2374
-  _globals['_CONTEXT']._serialized_end=2422
-  _globals['_ENTITY']._serialized_start=2424
-  _globals['_ENTITY']._serialized_end=2458
-  _globals['_SUBJECT']._serialized_start=2460
-  _globals['_SUBJECT']._serialized_end=2513
-  _globals['_TUPLE']._serialized_start=2515
-  _globals['_TUPLE']._serialized_end=2608
-  _globals['_ATTRIBUTE']._serialized_start=2610
-  _globals['_ATTRIBUTE']._serialized_end=2710
-  _globals['_STRINGVALUE']._serialized_start=2712
-  _globals['_STRINGVALUE']._serialized_end=2739
-  _globals['_INTEGERVALUE']._serialized_start=2741
-  _globals['_INTEGERVALUE']._serialized_end=2769
-  _globals['_BOOLEANVALUE']._serialized_start=2771
-  _globals['_BOOLEANVALUE']._serialized_end=2799
-  _globals['_STRINGARRAYVALUE']._serialized_start=2801
-  _globals['_STRINGARRAYVALUE']._serialized_end=2833
-  _globals['_ATTRIBUTEFILTER']._serialized_start=2835
-  _globals['_ATTRIBUTEFILTER']._serialized_end=2911
-  _globals['_TUPLEFILTER']._serialized_start=2913
-  _globals['_TUPLEFILTER']._serialized_end=3024
-  _globals['_ENTITYFILTER']._serialized_start=3026
-  _globals['_ENTITYFILTER']._serialized_end=3067
-  _globals['_SUBJECTFILTER']._serialized_start=3069
-  _globals['_SUBJECTFILTER']._serialized_end=3129
-  _globals['_PERMISSION']._serialized_start=3227
-  _globals['_PERMISSION']._serialized_end=3315
-  _globals['_SCHEMA']._serialized_start=3318
-  _globals['_SCHEMA']._serialized_end=3524
-  _globals['_DATA']._serialized_start=3527
-  _globals['_DATA']._serialized_end=3835
-  _globals['_TENANCY']._serialized_start=3837
-  _globals['_TENANCY']._serialized_end=3917
+  _globals['_TENANT']._serialized_start=2374
+  _globals['_TENANT']._serialized_end=2408
+  _globals['_TENANTLISTREQUEST']._serialized_start=2410
+  _globals['_TENANTLISTREQUEST']._serialized_end=2474
+  _globals['_TENANTLISTRESPONSE']._serialized_start=2476
+  _globals['_TENANTLISTRESPONSE']._serialized_end=2556
+  _globals['_CONTEXT']._serialized_start=2558
+  _globals['_CONTEXT']._serialized_end=2606
+  _globals['_ENTITY']._serialized_start=2608
+  _globals['_ENTITY']._serialized_end=2642
+  _globals['_SUBJECT']._serialized_start=2644
+  _globals['_SUBJECT']._serialized_end=2697
+  _globals['_TUPLE']._serialized_start=2699
+  _globals['_TUPLE']._serialized_end=2792
+  _globals['_ATTRIBUTE']._serialized_start=2794
+  _globals['_ATTRIBUTE']._serialized_end=2894
+  _globals['_STRINGVALUE']._serialized_start=2896
+  _globals['_STRINGVALUE']._serialized_end=2923
+  _globals['_INTEGERVALUE']._serialized_start=2925
+  _globals['_INTEGERVALUE']._serialized_end=2953
+  _globals['_BOOLEANVALUE']._serialized_start=2955
+  _globals['_BOOLEANVALUE']._serialized_end=2983
+  _globals['_STRINGARRAYVALUE']._serialized_start=2985
+  _globals['_STRINGARRAYVALUE']._serialized_end=3017
+  _globals['_ATTRIBUTEFILTER']._serialized_start=3019
+  _globals['_ATTRIBUTEFILTER']._serialized_end=3095
+  _globals['_TUPLEFILTER']._serialized_start=3097
+  _globals['_TUPLEFILTER']._serialized_end=3208
+  _globals['_ENTITYFILTER']._serialized_start=3210
+  _globals['_ENTITYFILTER']._serialized_end=3251
+  _globals['_SUBJECTFILTER']._serialized_start=3253
+  _globals['_SUBJECTFILTER']._serialized_end=3313
+  _globals['_PERMISSION']._serialized_start=3411
+  _globals['_PERMISSION']._serialized_end=3499
+  _globals['_SCHEMA']._serialized_start=3502
+  _globals['_SCHEMA']._serialized_end=3708
+  _globals['_DATA']._serialized_start=3711
+  _globals['_DATA']._serialized_end=4019
+  _globals['_TENANCY']._serialized_start=4022
+  _globals['_TENANCY']._serialized_end=4167
 # @@protoc_insertion_point(module_scope)

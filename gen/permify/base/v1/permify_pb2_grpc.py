@@ -470,12 +470,23 @@ class TenancyStub:
                 request_serializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateRequest.SerializeToString,
                 response_deserializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateResponse.FromString,
                 _registered_method=True)
+        self.List = channel.unary_unary(
+                '/base.v1.Tenancy/List',
+                request_serializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantListRequest.SerializeToString,
+                response_deserializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantListResponse.FromString,
+                _registered_method=True)
 
 
 class TenancyServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Create(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def List(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -488,6 +499,11 @@ def add_TenancyServicer_to_server(servicer, server):
                     servicer.Create,
                     request_deserializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateRequest.FromString,
                     response_serializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateResponse.SerializeToString,
+            ),
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantListRequest.FromString,
+                    response_serializer=permify_dot_base_dot_v1_dot_permify__pb2.TenantListResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -517,6 +533,33 @@ class Tenancy:
             '/base.v1.Tenancy/Create',
             permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateRequest.SerializeToString,
             permify_dot_base_dot_v1_dot_permify__pb2.TenantCreateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/base.v1.Tenancy/List',
+            permify_dot_base_dot_v1_dot_permify__pb2.TenantListRequest.SerializeToString,
+            permify_dot_base_dot_v1_dot_permify__pb2.TenantListResponse.FromString,
             options,
             channel_credentials,
             insecure,

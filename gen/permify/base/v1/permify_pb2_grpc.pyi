@@ -146,11 +146,13 @@ class TenancyStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TenancyAsyncStub: ...
     Create: _grpc.UnaryUnaryMultiCallable[_permify_pb2.TenantCreateRequest, _permify_pb2.TenantCreateResponse]
+    List: _grpc.UnaryUnaryMultiCallable[_permify_pb2.TenantListRequest, _permify_pb2.TenantListResponse]
 
 @_typing.type_check_only
 class TenancyAsyncStub(TenancyStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Create: _aio.UnaryUnaryMultiCallable[_permify_pb2.TenantCreateRequest, _permify_pb2.TenantCreateResponse]  # type: ignore[assignment]
+    List: _aio.UnaryUnaryMultiCallable[_permify_pb2.TenantListRequest, _permify_pb2.TenantListResponse]  # type: ignore[assignment]
 
 class TenancyServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -159,5 +161,12 @@ class TenancyServicer(metaclass=_abc_1.ABCMeta):
         request: _permify_pb2.TenantCreateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_permify_pb2.TenantCreateResponse, _abc.Awaitable[_permify_pb2.TenantCreateResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def List(
+        self,
+        request: _permify_pb2.TenantListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_permify_pb2.TenantListResponse, _abc.Awaitable[_permify_pb2.TenantListResponse]]: ...
 
 def add_TenancyServicer_to_server(servicer: TenancyServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,115 @@
+"""Which engine decides on a data directory, and for which installation: written down in it.
+
+Another engine holds old facts, or none, or somebody else's. Deciding by them would bring back every right that was
+taken away since; so whoever comes with one is noticed before it decides.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from services.authz.config import DATABASE, EMBEDDED_ENGINE
+from services.common.errors import Unavailable
+
+RECORD: Final = "authz.engine"
+PROCESS_LOCK: Final = "authz.lock"
+
+_SOURCES: Final = ("servers.db", "users.db")
+_UNKNOWN: Final = "an engine that nobody wrote down"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What is written down."""
+
+    installation: str
+    """Random, and never changed: the name of the tenant at a Permify."""
+    engine: str
+
+
+def engine_before(data: Path, engine: str) -> str:
+    """The engine that decided on the directory last, if that is another one; else nothing."""
+    with _record(data) as file:
+        before = _read(file, data, engine).engine
+    return before if before != engine else ""
+
+
+def claim(data: Path, engine: str, new_id: Callable[[], str], *, adopts: bool) -> Claim:
+    """Say that this engine decides here.
+
+    Args:
+        adopts: it may be another than before, which stays written down until `adopt`.
+
+    Raises:
+        Unavailable: ENGINE_CHANGED.
+    """
+    with _record(data) as file:
+        found = _read(file, data, engine)
+        if found.engine != engine and not adopts:
+            raise Unavailable(
+                "ENGINE_CHANGED",
+                f"permissions were decided by {found.engine} here, and this process is set to {engine}, whose facts "
+                "are old. Set BEEP_AUTHORIZER as before; or, to change the engine, start `beep up` with it once and "
+                "without BEEP_AUTHZ: it brings the facts up to date before it serves",
+            )
+        if not found.installation:
+            found = msgspec.structs.replace(found, installation=new_id())
+            _write(file, found)
+        return found
+
+
+def adopt(data: Path, engine: str) -> None:
+    """The facts of this engine are those of the sources: from now on it is the one that decides here."""
+    with _record(data) as file:
+        _write(file, msgspec.structs.replace(_read(file, data, engine), engine=engine))
+
+
+@contextmanager
+def in_use(data: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the directory's lock; free as soon as the process that has it is gone, however it went.
+
+    Args:
+        alone: nobody else may decide here; else others who are not alone may.
+
+    Raises:
+        Unavailable: ENGINE_IN_USE.
+    """
+    with (data / PROCESS_LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                "ENGINE_IN_USE",
+                f"another process decides on {data} already, and the embedded engine serves only one. Stop it, or use "
+                "it (BEEP_AUTHZ=HOST:PORT); several can share Permify (BEEP_AUTHORIZER=permify://HOST:PORT)",
+            ) from None
+        yield
+
+
+@contextmanager
+def _record(data: Path) -> Iterator[IO[bytes]]:
+    # Two processes may come to an empty directory at the same time.
+    with os.fdopen(os.open(data / RECORD, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _read(file: IO[bytes], data: Path, engine: str) -> Claim:
+    file.seek(0)
+    if text := file.read():
+        return msgspec.json.decode(text, type=Claim)
+    if (data / DATABASE).exists():
+        return Claim("", EMBEDDED_ENGINE)
+    return Claim("", _UNKNOWN if any((data / source).exists() for source in _SOURCES) else engine)
+
+
+def _write(file: IO[bytes], found: Claim) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(msgspec.json.encode(found))
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,55 @@
+"""Whoever decides on a data directory is written down in it."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from services.authz.config import DATABASE, EMBEDDED_ENGINE
+from services.authz.store.engine_claim import Claim, adopt, claim, engine_before, in_use
+from services.common.errors import Unavailable
+
+PERMIFY = "tenant beep of Permify"
+
+
+def _claim(data: Path, engine: str, *, adopts: bool = False) -> Claim:
+    numbers = count(1)
+    return claim(data, engine, lambda: f"id{next(numbers)}", adopts=adopts)
+
+
+def test_first_engine_is_written_down_with_an_installation_that_stays(tmp_path: Path) -> None:
+    assert engine_before(tmp_path, EMBEDDED_ENGINE) == ""
+    assert _claim(tmp_path, EMBEDDED_ENGINE) == Claim("id1", EMBEDDED_ENGINE)
+    assert claim(tmp_path, EMBEDDED_ENGINE, lambda: "another", adopts=False).installation == "id1"
+
+
+def test_other_engine_is_refused_until_somebody_adopts_it(tmp_path: Path) -> None:
+    _claim(tmp_path, EMBEDDED_ENGINE)
+    assert engine_before(tmp_path, PERMIFY) == EMBEDDED_ENGINE
+    with pytest.raises(Unavailable, match="decided by the embedded engine here") as refused:
+        _claim(tmp_path, PERMIFY)
+    assert refused.value.reason == "ENGINE_CHANGED"
+    assert _claim(tmp_path, PERMIFY, adopts=True) == Claim("id1", EMBEDDED_ENGINE)
+    # It crashed before its facts were right: it is still another one.
+    assert engine_before(tmp_path, PERMIFY) == EMBEDDED_ENGINE
+    adopt(tmp_path, PERMIFY)
+    assert engine_before(tmp_path, PERMIFY) == ""
+    with pytest.raises(Unavailable):
+        _claim(tmp_path, EMBEDDED_ENGINE)
+
+
+@pytest.mark.parametrize(("file", "before"), [(DATABASE, EMBEDDED_ENGINE), ("servers.db", "an engine that nobody")])
+def test_directory_without_a_record_is_not_taken_for_an_empty_one(tmp_path: Path, file: str, before: str) -> None:
+    (tmp_path / file).touch()
+    assert engine_before(tmp_path, PERMIFY).startswith(before)
+
+
+def test_who_decides_alone_and_others_keep_each_other_out(tmp_path: Path) -> None:
+    with in_use(tmp_path, alone=False), in_use(tmp_path, alone=False):
+        with pytest.raises(Unavailable) as refused, in_use(tmp_path, alone=True):
+            pass
+        assert refused.value.reason == "ENGINE_IN_USE"
+    with in_use(tmp_path, alone=True), pytest.raises(Unavailable), in_use(tmp_path, alone=False):
+        pass
+    with in_use(tmp_path, alone=True):
+        pass
