@@ -9,7 +9,7 @@ from services.common.clock import Clock
 from services.common.errors import BeepError
 
 HOLDS_SECONDS: Final = 1.0
-"""For so long an answer of Permify counts: anybody may ask for Beep's health, and Permify must not be asked as often."""
+"""For so long an answer of Permify counts. Anybody may ask for the health of Beep, and that must not burden Permify."""
 
 ANSWER_SECONDS: Final = 0.8
 """Less than anybody waits for the health of a service."""

@@ -97,8 +97,8 @@ class RpcServer:
         self._serving = serving
 
     def degraded_unless(self, is_whole: Callable[[], Awaitable[bool]]) -> None:
-        """While it serves, this service is whole or degraded. Anybody may ask, and often: `is_whole` answers soon, bounds
-        what it costs, and does not raise."""
+        """While it serves, this service is whole or degraded. Anybody may ask: `is_whole` answers soon, bounds what it
+        costs, and does not raise."""
         self._is_whole = is_whole
 
     async def _check_health(
