@@ -191,11 +191,14 @@ def _rights(entry: _Waiting) -> tuple[Right, ...]:
 
 
 def _audited(decision: Decision) -> dict[str, object]:
-    return {
+    """What there is of it: a rule beside the permissions misses none, and what is about a server has no channel."""
+    said: dict[str, object] = {
         "decision": decision.id,
         "user": decision.user_id,
         "server": decision.server_id,
         "channel": decision.channel_id,
         "reason": decision.reason,
+        "rule": decision.message,
         "missing": ",".join(right.name for right in rights_in(decision.missing & KNOWN)),
     }
+    return {name: value for name, value in said.items() if value}

@@ -316,6 +316,20 @@ async def test_denied_manager_is_a_line_in_the_log_and_a_denied_writer_is_not(
         SERVER,
         "ban_members",
     )
+    assert not hasattr(line, "channel")
+
+
+async def test_line_of_a_denial_by_rank_says_the_rule_and_nothing_empty(
+    authz: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "beep.authz.denied")
+    rule = "This is not below your highest role."
+    by_rank = pb.RecordRefusalRequest(user_id=MEMBER, server_id=SERVER, reason="MISSING_PERMISSIONS", message=rule)
+    await authz.explain(service("rest")).RecordRefusal(by_rank)
+    [line] = caplog.records
+    said = vars(line)
+    assert (said["user"], said["server"], said["reason"], said["rule"]) == (MEMBER, SERVER, "MISSING_PERMISSIONS", rule)
+    assert not said.keys() & {"missing", "channel"}
 
 
 async def test_process_finds_what_another_on_the_same_data_has_refused(tmp_path: Path) -> None:
