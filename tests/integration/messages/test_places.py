@@ -112,7 +112,8 @@ async def test_silenced_channel_is_read_and_not_written_and_does_not_say_why(wor
         ):
             with pytest.raises(PermissionDenied) as refused:
                 await call
-            assert (refused.value.reason, refused.value.metadata) == ("CANNOT_MESSAGE_USER", {})
+            # Only where it can be looked up: nothing tells who has silenced it.
+            assert (refused.value.reason, [*refused.value.metadata]) == ("CANNOT_MESSAGE_USER", ["decision_id"])
     page = await world.as_user(BOB).ListMessages(pb.ListMessagesRequest(channel_id=DIRECT))
     assert [message.content for message in page.messages] == ["one"]
 
