@@ -135,7 +135,7 @@ class ExplainService(ExplainServiceServicer):
         if here.participant_ids or not here.server_id:
             # Nobody manages a private channel.
             if caller.user_id != user_id:
-                raise _not_theirs()
+                raise PermissionDenied("MISSING_ACCESS", "In a private channel nobody is told about others.")
             return False
         full = await self._view_of_server(caller, user_id, here.server_id)
         return full and here.outcome is Outcome.ALLOWED

@@ -10,7 +10,6 @@ from tests.support.api import Api
 from tests.support.refusals import (
     INVALID_FORM,
     MISSING_ACCESS,
-    MISSING_PERMISSIONS,
     UNKNOWN_CHANNEL,
     UNKNOWN_DECISION,
     UNKNOWN_SERVER,
@@ -191,9 +190,12 @@ async def test_thread_and_private_channel_are_explained(world: World) -> None:
     private = await world.able.ok("POST", "/users/@me/channels", {"recipient_id": world.member.user_id})
     mine = await world.able.ok("GET", in_channel(private["id"], "@me", P.SEND_MESSAGES))
     assert mine["message"] == "Allowed: whoever takes part in a private channel has SEND_MESSAGES."
-    assert await world.able.refused("GET", in_channel(private["id"], world.member, P.SEND_MESSAGES)) == (
-        MISSING_PERMISSIONS
-    )
+    about_the_other = in_channel(private["id"], world.member, P.SEND_MESSAGES)
+    assert await world.able.refused("GET", about_the_other) == MISSING_ACCESS
+    told = await refusal(world.able, "GET", about_the_other)
+    assert "missing_permissions" not in told
+    decision = await world.able.ok("GET", f"{EXPLAIN}/decisions/{told['decision_id']}")
+    assert decision["message"] == "Denied: In a private channel nobody is told about others."
     await assert_hidden(world.owner, "GET", in_channel(private["id"], "@me", P.SEND_MESSAGES))
 
 
