@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.cli.errors import UserError
 from services.cli.next_steps import DEFAULT_URL, demo_command, next_steps
@@ -30,7 +32,7 @@ errors = Console(stderr=True, highlight=False)
 DataOption = Annotated[Path, typer.Option("--data", help="Where Beep keeps everything.")]
 UrlOption = Annotated[str, typer.Option("--url", help="The running Beep.")]
 DEFAULT_DATA = Path("data")
-STATE_STYLES = {"ok": "green", "failed": "red", "not running": "yellow"}
+STATE_STYLES = {"ok": "green", "degraded": "yellow", "failed": "red", "not running": "yellow"}
 
 
 def _show_version(asked: bool) -> None:
@@ -67,12 +69,20 @@ def up(
     """Serve Beep: every part in this one process, nothing else to install."""
     import uvloop
 
+    from services.cli.authz_peers import how_to_start
     from services.cli.logs import configure_logging
     from services.cli.settings import authz_addresses
     from services.cli.up import Addresses, UpSettings, serve
 
-    def announce(addresses: Addresses) -> None:
-        typer.echo("Beep is ready. Ctrl-C stops it.")
+    def announce(addresses: Addresses, silent: Sequence[str]) -> None:
+        for address in silent:
+            errors.print(
+                f"[yellow]beep:[/] no authz answers at {escape(address)}: {how_to_start(address)}.", soft_wrap=True
+            )
+        if silent and len(silent) == len(settings.authz):
+            typer.echo("Beep is up, but nothing can be decided before an authz answers. Ctrl-C stops it.")
+        else:
+            typer.echo("Beep is ready. Ctrl-C stops it.")
         typer.echo(f"  Page     {addresses.url}")
         typer.echo(f"  API      {addresses.api}")
         typer.echo(f"  Gateway  {addresses.gateway}")
@@ -222,13 +232,17 @@ def doctor(data: DataOption = DEFAULT_DATA, url: UrlOption = DEFAULT_URL) -> Non
     """Say what Beep would run on, and whether each part answers."""
     from services.cli.doctor import examine
 
+    # What fails is in a finding, with what to do about it; what the parts log about it says less.
+    logging.getLogger().addHandler(logging.NullHandler())
     findings = examine(data, url.rstrip("/"), os.environ)
-    table = Table("part", "state", "chosen", "", box=None, pad_edge=False)
+    # Folded: a reason of which the end is cut off is none.
+    columns = (Column(title, overflow="fold") for title in ("part", "state", "chosen", ""))
+    table = Table(*columns, box=None, pad_edge=False)
     for finding in findings:
         state = f"[{STATE_STYLES[finding.state]}]{finding.state}[/]"
         table.add_row(finding.part, state, escape(finding.chosen), escape(finding.detail))
     console.print(table)
-    if any(finding.state == "failed" for finding in findings):
+    if any(finding.state in ("failed", "degraded") for finding in findings):
         raise typer.Exit(1)
 
 

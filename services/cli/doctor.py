@@ -9,9 +9,9 @@ import os
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,14 +19,14 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.authz.config import AUTHORIZER, PermifySettings
+from services.authz.config import AUTHORIZER, KEY, KEY_FILE, PermifySettings
 from services.authz.config import DATABASE as AUTHZ_DATABASE
-from services.authz.config import Settings as AuthzSettings
 from services.authz.store.permify import PermifyAuthorizer
-from services.authz.store.permify_calls import PermifyCalls
+from services.authz.store.permify_calls import PermifyCalls, PermifyRefusesKey
+from services.cli.authz_peers import how_to_start, silent
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK, is_locked
 from services.cli.errors import UserError
-from services.cli.settings import ServiceSettings
+from services.cli.settings import ServiceSettings, authz_addresses, authz_settings
 from services.common.clock import SystemClock
 from services.common.errors import BeepError
 from services.gateway.config import DATABASE as GATEWAY_DATABASE
@@ -42,6 +42,9 @@ PYTHON_NEEDED: Final = (3, 11)
 # STRICT tables and RETURNING, which the stores use.
 SQLITE_NEEDED: Final = (3, 37)
 NOT_YET: Final = "made at the first start"
+AUTHZ: Final = "BEEP_AUTHZ"
+AS_SET: Final = "as set in this shell; the Beep that runs may be set otherwise"
+NOTHING_NEW: Final = "nothing new can be decided: Permify does not answer, or no authz leads"
 
 _STORES: Final = (
     ("users", "SQLite", USERS_DATABASE),
@@ -54,7 +57,7 @@ _STORES: Final = (
     ("rest", "SQLite", REST_DATABASE),
 )
 
-State = Literal["ok", "failed", "not running"]
+State = Literal["ok", "degraded", "failed", "not running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def examine(data: Path, url: str, environment: Mapping[str, str]) -> list[Findin
     findings = [_python(), _sqlite(), _settings(environment), _data(data)]
     if not data.exists() or os.access(data, os.R_OK | os.X_OK):
         findings += [_store(part, chosen, data / file) for part, chosen, file in _STORES]
-        findings += [_authz(data, environment)]
+        findings += _authz(data, environment)
         findings += [_key("internal key", data / INTERNAL_KEY), _key("identity key", data / IDENTITY_KEY)]
         findings += [_mail(data / MAIL_DIRECTORY)]
     return [*findings, *_running(data, url)]
@@ -110,7 +113,7 @@ def _settings(environment: Mapping[str, str]) -> Finding:
         ServiceSettings.from_environment(environment, url=url.rstrip("/"), gateway_url="ws://127.0.0.1")
     except UserError as error:
         return Finding("settings", chosen, "failed", str(error))
-    return Finding("settings", chosen)
+    return Finding("settings", chosen, "ok", "as set in this shell")
 
 
 def _data(data: Path) -> Finding:
@@ -152,10 +155,35 @@ def _store(part: str, kind: str, file: Path) -> Finding:
     return Finding(part, chosen, "ok", f"opens, {tables} tables")
 
 
-def _authz(data: Path, environment: Mapping[str, str]) -> Finding:
+def _authz(data: Path, environment: Mapping[str, str]) -> list[Finding]:
+    """What this shell's Beep would decide by: a Beep that runs was started with settings of its own."""
     try:
-        permify = AuthzSettings.from_environment(environment).permify
-    except (ValueError, OSError) as error:
+        addresses = authz_addresses(environment.get(AUTHZ, ""))
+    except UserError as error:
+        return [Finding("authz", AUTHZ, "failed", str(error))]
+    findings = _authz_processes(addresses)
+    if not addresses or environment.get(AUTHORIZER):
+        # Those processes decide by it.
+        findings.append(_engine(data, environment))
+    if is_locked(data):
+        return [replace(found, detail=f"{found.detail} ({AS_SET})") for found in findings]
+    return findings
+
+
+def _authz_processes(addresses: Sequence[str]) -> list[Finding]:
+    quiet = asyncio.run(silent(addresses))
+    return [
+        Finding("authz", f"process at {address}", "failed", f"no authz answers: {how_to_start(address)}")
+        if address in quiet
+        else Finding("authz", f"process at {address}", "ok", "answers")
+        for address in addresses
+    ]
+
+
+def _engine(data: Path, environment: Mapping[str, str]) -> Finding:
+    try:
+        permify = authz_settings(environment).permify
+    except UserError as error:
         # Its name only: who writes an address wrongly may have put the key into it.
         return Finding("authz", AUTHORIZER, "failed", str(error))
     if permify is None:
@@ -163,9 +191,24 @@ def _authz(data: Path, environment: Mapping[str, str]) -> Finding:
     chosen = f"Permify: {permify.address}, tenant {permify.tenant}"
     try:
         return Finding("authz", chosen, "ok", asyncio.run(_probe(permify)))
+    except PermifyRefusesKey:
+        return Finding("authz", chosen, "failed", f"correct {KEY} or {KEY_FILE}: Permify refuses this key")
     except BeepError as error:
-        hint = "see BEEP_AUTHORIZER and BEEP_PERMIFY_KEY, and whether Permify and its database run"
+        if _speaks_http(permify.address):
+            return Finding(
+                "authz", chosen, "failed", f"HTTP is spoken there: name its gRPC port (3478) in {AUTHORIZER}"
+            )
+        hint = f"see whether Permify and its database run, and {AUTHORIZER}"
         return Finding("authz", chosen, "failed", f"{error.message} {hint}")
+
+
+def _speaks_http(address: str) -> bool:
+    """As Permify's other port does, which is easily taken for it. One that speaks HTTP/2 only does not answer so."""
+    try:
+        httpx.get(f"http://{address}/healthz", timeout=TIMEOUT_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 async def _probe(permify: PermifySettings) -> str:
@@ -213,10 +256,13 @@ def _running(data: Path, url: str) -> list[Finding]:
         readiness = msgspec.json.decode(answer.content, type=_Readiness)
     except msgspec.DecodeError:
         return [Finding("running", url, "failed", "what answers there is not Beep")]
+    authz = readiness.parts.get("authz")
+    detail = NOTHING_NEW if authz == "degraded" and answer.status_code == 200 else readiness.status
     return [
-        Finding("running", url, "ok" if answer.status_code == 200 else "failed", readiness.status),
-        *(
-            Finding(f"  {name}", "", "ok" if health == "serving" else "failed", health)
-            for name, health in readiness.parts.items()
-        ),
+        Finding("running", url, "failed" if answer.status_code != 200 else _state(readiness.status), detail),
+        *(Finding(f"  {name}", "", _state(health), health) for name, health in readiness.parts.items()),
     ]
+
+
+def _state(health: str) -> State:
+    return "ok" if health == "serving" else "degraded" if health == "degraded" else "failed"

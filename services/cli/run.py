@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, cast
 
 from services.authz import __main__ as authz
-from services.authz.config import Settings
 from services.cli.data import INTERNAL_KEY
 from services.cli.errors import UserError
 from services.cli.process import prepare, starting, tune_collector
+from services.cli.settings import authz_settings
 from services.cli.telemetry import metrics_exported
 from services.common.auth import InternalTokens, load_or_create_key
 from services.common.bus import Bus
@@ -51,10 +51,7 @@ async def serve(settings: RunSettings, announce: Callable[[str], None]) -> None:
 async def running(settings: RunSettings) -> AsyncIterator[None]:
     """An authz that answers, from entering to leaving."""
     clock = SystemClock()
-    try:
-        chosen = replace(Settings.from_environment(os.environ), address=settings.address)
-    except (ValueError, OSError) as error:
-        raise UserError(f"A setting is wrong: {error}.") from None
+    chosen = replace(authz_settings(os.environ), address=settings.address)
     _require_free(settings)
     async with AsyncExitStack() as stack:
         with starting("authz", settings.data):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from services.authz.config import KEY_FILE
 from services.authz.config import Settings as AuthzSettings
 from services.cli.errors import UserError
 from services.gateway.config import Settings as GatewaySettings
@@ -31,7 +32,7 @@ class ServiceSettings:
         """Raises UserError that names the setting which means nothing."""
         try:
             return cls(
-                AuthzSettings.from_environment(environment),
+                authz_settings(environment),
                 UsersSettings.from_environment(environment, public_url=url),
                 ServersSettings.from_environment(environment),
                 MessagesSettings.from_environment(environment, public_url=url),
@@ -44,6 +45,16 @@ class ServiceSettings:
             raise UserError(f"A setting is wrong: {error}.") from None
         except OSError as error:
             raise UserError(f"A file that a setting names cannot be read: {error}.") from None
+
+
+def authz_settings(environment: Mapping[str, str]) -> AuthzSettings:
+    """Raises UserError that names the setting which means nothing, or whose file cannot be read."""
+    try:
+        return AuthzSettings.from_environment(environment)
+    except ValueError as error:
+        raise UserError(f"A setting is wrong: {error}.") from None
+    except OSError as error:
+        raise UserError(f"The file that {KEY_FILE} names cannot be read: {error.filename}: {error.strerror}.") from None
 
 
 def authz_addresses(setting: str) -> tuple[str, ...]:

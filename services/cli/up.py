@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeVar
 from services.authz import __main__ as authz
 from services.authz.store.engine_claim import engine_before
 from services.cli import operator
+from services.cli.authz_peers import silent
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.engine_change import adopt_engine
 from services.cli.errors import UserError
@@ -72,13 +73,14 @@ class Addresses:
     gateway: str
 
 
-async def serve(settings: UpSettings, announce: Callable[[Addresses], None]) -> None:
-    """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers."""
+async def serve(settings: UpSettings, announce: Callable[[Addresses, Sequence[str]], None]) -> None:
+    """Serves until SIGINT or SIGTERM. `announce` is called once, when everything answers, with the addresses of authz
+    processes that do not: they may be started later."""
     stop = prepare()
     with _exclusive(settings.data), metrics_exported(os.environ):
         async with running(settings) as addresses:
             tune_collector()
-            announce(addresses)
+            announce(addresses, await silent(settings.authz))
             await stop.wait()
 
 

@@ -140,15 +140,22 @@ def test_up_refuses_addresses_of_authz_that_mean_nothing(tmp_path: Path) -> None
         one_line_of_error(done, "BEEP_AUTHZ", "HOST:PORT")
 
 
+def test_up_warns_of_each_authz_that_does_not_answer(tmp_path: Path) -> None:
+    beep = BeepProcess(tmp_path / "data", env={"BEEP_AUTHZ": "127.0.0.1:9"}).start()
+    try:
+        assert "no authz answers at 127.0.0.1:9: start it with `beep run authz --port 9`" in beep.log.read_text()
+        assert httpx.get(f"{beep.url}/readyz").status_code == 503
+    finally:
+        beep.stop()
+
+
 def test_second_authz_is_refused_when_the_engine_is_embedded(beep: BeepProcess) -> None:
-    environment = {"BEEP_AUTHORIZER": "embedded"}
-    done = run("run", "authz", "--data", str(beep.data), "--port", "1", **environment)
+    done = run("run", "authz", "--data", str(beep.data), "--port", "1", BEEP_AUTHORIZER="embedded")
     one_line_of_error(done, "another process decides on", "serves only one", "BEEP_AUTHZ=HOST:PORT", "permify://")
 
 
 def test_authz_refuses_a_port_that_is_in_use(beep: BeepProcess, tmp_path: Path) -> None:
-    environment = {"BEEP_AUTHORIZER": "embedded"}
-    done = run("run", "authz", "--data", str(tmp_path / "data"), "--port", str(beep.port), **environment)
+    done = run("run", "authz", "--data", str(tmp_path / "data"), "--port", str(beep.port), BEEP_AUTHORIZER="embedded")
     one_line_of_error(done, "Cannot listen on", str(beep.port), "--port")
 
 

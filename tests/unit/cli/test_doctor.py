@@ -3,11 +3,15 @@
 import fcntl
 import sqlite3
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
 
+from services.authz.store.permify import PermifyAuthorizer
+from services.authz.store.permify_calls import PermifyRefusesKey
 from services.cli import doctor
 from services.cli.data import BUS_DATABASE, INTERNAL_KEY, LOCK
 from services.cli.doctor import NOT_YET, Finding
@@ -132,6 +136,16 @@ def test_doctor_shows_each_part_of_a_beep_that_runs(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_doctor_says_what_a_degraded_beep_cannot_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, 200, '{"status": "degraded", "parts": {"authz": "degraded", "users": "serving"}}')
+    running = doctor.examine(tmp_path, NOBODY, {})[-3:]
+    assert [(found.state, found.detail) for found in running] == [
+        ("degraded", doctor.NOTHING_NEW),
+        ("degraded", "degraded"),
+        ("ok", "serving"),
+    ]
+
+
 @pytest.mark.parametrize("body", ["<html>", '{"status": 1}', "[]", ""])
 def test_doctor_fails_the_address_when_something_else_answers(
     body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -156,3 +170,57 @@ def test_doctor_asks_the_permify_that_is_chosen(private_data: Path) -> None:
 def test_doctor_is_content_when_permify_answers_a_check(private_data: Path, permify: PermifyServer) -> None:
     found = examine(private_data, permify.environment(permify.new_tenant()))["authz"]
     assert (found.state, found.detail) == ("ok", "answers; its schema is written at the first start")
+
+
+def test_doctor_asks_each_authz_that_beep_is_to_use(private_data: Path) -> None:
+    found = [
+        each for each in doctor.examine(private_data, NOBODY, {"BEEP_AUTHZ": "127.0.0.1:9"}) if each.part == "authz"
+    ]
+    assert [(each.chosen, each.state) for each in found] == [("process at 127.0.0.1:9", "failed")]
+    assert "`beep run authz --port 9`" in found[0].detail
+    assert "BEEP_AUTHZ" in examine(private_data, {"BEEP_AUTHZ": "9"})["authz"].detail
+
+
+def test_doctor_says_whose_settings_it_looks_at_when_a_beep_runs(private_data: Path) -> None:
+    assert doctor.AS_SET not in examine(private_data)["authz"].detail
+    with (private_data / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert doctor.AS_SET in examine(private_data)["authz"].detail
+
+
+def test_doctor_names_the_setting_when_the_file_of_the_key_is_missing(private_data: Path) -> None:
+    missing = private_data / "none"
+    found = examine(private_data, {"BEEP_AUTHORIZER": "permify://127.0.0.1:9", "BEEP_PERMIFY_KEY_FILE": str(missing)})[
+        "authz"
+    ]
+    assert (
+        found.detail
+        == f"The file that BEEP_PERMIFY_KEY_FILE names cannot be read: {missing}: No such file or directory."
+    )
+
+
+def test_doctor_asks_for_the_other_port_when_http_is_spoken_at_the_address(private_data: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            url = f"permify://127.0.0.1:{server.server_port}"
+            found = examine(private_data, {"BEEP_AUTHORIZER": url, "BEEP_PERMIFY_KEY": "hunter2"})["authz"]
+        finally:
+            server.shutdown()
+            serving.join()
+    assert "gRPC port (3478)" in found.detail
+
+
+def test_doctor_names_nothing_but_the_key_when_permify_refuses_it(
+    private_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> str:
+        raise PermifyRefusesKey
+
+    monkeypatch.setattr(PermifyAuthorizer, "probe", refuse)
+    environment = {"BEEP_AUTHORIZER": "permify://127.0.0.1:9", "BEEP_PERMIFY_KEY": "hunter2"}
+    assert (
+        examine(private_data, environment)["authz"].detail
+        == "correct BEEP_PERMIFY_KEY or BEEP_PERMIFY_KEY_FILE: Permify refuses this key"
+    )
