@@ -278,5 +278,11 @@ def test_explain_prints_each_step_and_the_change_that_helps(beep: BeepProcess) -
     as_json = run("explain", "@me", "VIEW_CHANNEL", "--json", *place, BEEP_TOKEN=guest["token"])
     assert json.loads(as_json.stdout)["allowed"] is False
     # Nobody hears about somebody else who does not manage the server.
-    one_line_of_error(run("explain", owner["user_id"], "SPEAK", *place, BEEP_TOKEN=sender["token"]), "403")
+    of_another = run("explain", owner["user_id"], "SPEAK", *place, BEEP_TOKEN=sender["token"])
+    one_line_of_error(of_another, "Only who has MANAGE_GUILD may ask about others", "beep explain @me SPEAK")
     one_line_of_error(run("explain", "@me", "SPEAK", *place, BEEP_TOKEN=""), "Say who asks", "beep token")
+    headers = {"Authorization": f"Bearer {guest['token']}"}
+    told = httpx.get(f"{beep.api}/channels/{made['channel_id']}/messages", headers=headers).json()
+    of_refusal = run("explain", told["decision_id"], "--url", beep.url, BEEP_TOKEN=guest["token"])
+    assert ": MISSING_ACCESS (VIEW_CHANNEL, READ_MESSAGE_HISTORY)" in of_refusal.stdout.splitlines()[0]
+    assert "Denied: no role held grants VIEW_CHANNEL on the server" in of_refusal.stdout
