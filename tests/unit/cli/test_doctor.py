@@ -224,3 +224,13 @@ def test_doctor_names_nothing_but_the_key_when_permify_refuses_it(
         examine(private_data, environment)["authz"].detail
         == "correct BEEP_PERMIFY_KEY or BEEP_PERMIFY_KEY_FILE: Permify refuses this key"
     )
+
+
+def test_doctor_tells_a_wrong_key_and_a_wrong_port_of_permify_apart(private_data: Path, permify: PermifyServer) -> None:
+    environment = permify.environment(permify.new_tenant())
+    wrong_key = examine(private_data, environment | {"BEEP_PERMIFY_KEY": "hunter2"})["authz"]
+    assert "Permify refuses this key" in wrong_key.detail
+    if not permify.http:
+        pytest.skip("BEEP_TEST_PERMIFY_HTTP names no HTTP port of the Permify that runs already")
+    wrong_port = examine(private_data, environment | {"BEEP_AUTHORIZER": f"permify://{permify.http}"})["authz"]
+    assert "gRPC port (3478)" in wrong_port.detail
