@@ -22,6 +22,7 @@ from services.authz.drift_service import DriftService
 from services.authz.epochs import Epochs
 from services.authz.explain import Explainer
 from services.authz.explain_service import ExplainService
+from services.authz.health import DecidesAnew
 from services.authz.lane import Lane
 from services.authz.lane_service import LaneService
 from services.authz.leader import Leader
@@ -130,6 +131,8 @@ async def build(
             lane.start()
             stack.push_async_callback(lane.close)
             mandate.extend(inf)
+        permify = engine if isinstance(engine, PermifyAuthorizer) else None
+        runtime.server.degraded_unless(DecidesAnew(mandate, permify, runtime.clock))
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
         yield

@@ -85,6 +85,13 @@ async def until_answered(who: Api, path: str, body: Any, status: int) -> float:
     return time.monotonic() - begun
 
 
+async def health(serving: Serving) -> tuple[int, str]:
+    """Whether an orchestrator leaves Beep where it is, and what Beep says of its authz."""
+    async with httpx.AsyncClient() as anybody:
+        answer = await anybody.get(f"{serving.beep.url}/readyz")
+    return answer.status_code, answer.json()["parts"]["authz"]
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_nothing_is_allowed_unchecked_and_beep_is_back_by_itself(
@@ -113,6 +120,7 @@ async def test_nothing_is_allowed_unchecked_and_beep_is_back_by_itself(
         await demo.guest.ok("POST", warm, {"content": "during"})
         await assert_refused(demo.owner, "PATCH", role, {"permissions": "0"})
         await assert_refused(demo.owner, "PATCH", role, {"name": "never"})
+        assert await health(serving) == (200, "degraded")
     finally:
         recover(serving.permify)
 
@@ -120,6 +128,10 @@ async def test_nothing_is_allowed_unchecked_and_beep_is_back_by_itself(
     await until_answered(demo.owner, cold, {"content": "after"}, 200)
     for path in (cold, warm):
         await until_answered(demo.guest, path, {"content": "after"}, 403)
+    begun = time.monotonic()
+    while (told := await health(serving)) != (200, "serving"):
+        assert time.monotonic() - begun < BACK_WITHIN, f"still {told}"
+        await asyncio.sleep(0.05)
     roles = {found["id"]: found for found in await demo.owner.ok("GET", f"/guilds/{demo.server_id}/roles")}
     assert (roles[may_send]["permissions"], roles[may_send]["name"]) == ("0", "may send")
     for path, wanted in ((cold, {"after"}), (unasked, {"before"})):
