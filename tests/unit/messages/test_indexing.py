@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.common.errors import Unavailable
-from services.messages.indexing import BATCH, PAUSE_SECONDS, Indexer
+from services.messages.indexing import BATCH, LEFT_FOR_LATER, PAUSE_SECONDS, Indexer
 from tests.support.clock import ManualClock
 
 
@@ -50,9 +50,26 @@ async def test_indexer_waits_for_company_when_woken() -> None:
         for _ in range(3):
             notes.waiting += 1
             indexer.wake()
-        clock.advance(PAUSE_SECONDS / 2)
+        clock.advance(PAUSE_SECONDS)
+        await clock.until_sleeping()
         assert notes.batches == [0]
-        clock.advance(PAUSE_SECONDS / 2)
+        clock.advance(PAUSE_SECONDS)
+        await clock.until_sleeping()
+        assert notes.batches == [0, 3]
+
+
+async def test_indexer_lets_senders_go_first_but_not_for_ever() -> None:
+    notes = Notes(waiting=0)
+    async with running(notes) as (indexer, clock):
+        for _ in range(3):
+            notes.waiting += 1
+            indexer.wake()
+            clock.advance(PAUSE_SECONDS)
+            await clock.until_sleeping()
+        assert notes.batches == [0]
+        for _ in range(LEFT_FOR_LATER):
+            indexer.wake()
+        clock.advance(PAUSE_SECONDS)
         await clock.until_sleeping()
         assert notes.batches == [0, 3]
 
