@@ -19,9 +19,6 @@ from services.common.errors import Unavailable
 RECORD: Final = "authz.engine"
 PROCESS_LOCK: Final = "authz.lock"
 
-_SOURCES: Final = ("servers.db", "users.db")
-_UNKNOWN: Final = "an engine that nobody wrote down"
-
 
 class Claim(msgspec.Struct, frozen=True):
     """What is written down."""
@@ -102,9 +99,9 @@ def _read(file: IO[bytes], data: Path, engine: str) -> Claim:
     file.seek(0)
     if text := file.read():
         return msgspec.json.decode(text, type=Claim)
-    if (data / DATABASE).exists():
-        return Claim("", EMBEDDED_ENGINE)
-    return Claim("", _UNKNOWN if any((data / source).exists() for source in _SOURCES) else engine)
+    # Without a record there is no installation either, so no tenant that held facts lets it in: what is found is empty,
+    # and an empty engine allows nothing.
+    return Claim("", EMBEDDED_ENGINE if (data / DATABASE).exists() else engine)
 
 
 def _write(file: IO[bytes], found: Claim) -> None:
