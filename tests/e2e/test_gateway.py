@@ -330,6 +330,9 @@ async def _is_open(client: GatewayClient) -> bool:
 @pytest.mark.parametrize("compress", ["zlib-stream", "zstd-stream"])
 async def test_a_compressed_session_says_the_same_as_a_plain_one(world: World, compress: str) -> None:
     """The client checks each frame: binary, flushed, and one JSON document once inflated."""
+    # With somebody there already who stays, coming is no news of presence: the two get the same.
+    there = await world.connect(world.owner)
+    await there.wait_for_message(await world.owner.send(world.channel_id, "here"))
     plain = await world.connect(world.owner)
     compressed = await world.connect(world.owner, compress=compress)
     for number in range(50):
