@@ -69,13 +69,13 @@ async def refill(beep: BeepProcess) -> Figures:
         with _reading(listeners):
             start = time.monotonic()
             sending = asyncio.ensure_future(_send(beep, place, start, BEFORE + AFTER))
-            await asyncio.sleep(BEFORE)
+            await asyncio.sleep(BEFORE)  # the traffic before the edit: time is what is measured
             edited = time.monotonic_ns()
             role = f"/guilds/{place.server_id}/roles/{place.server_id}"
             await owner.ok("PATCH", role, {"permissions": str(int(SEEING & ~P.VIEW_CHANNEL))})
             acknowledged = time.monotonic_ns()
             stamps = await sending
-            await asyncio.sleep(1.0)  # for what is under way
+            await asyncio.sleep(1.0)  # what was sent last is delivered; a bench, which no test waits for
         for listener in listeners:
             listener.session.close()
         await owner.ok("DELETE", f"/guilds/{place.server_id}")
@@ -153,6 +153,7 @@ async def _send(beep: BeepProcess, place: Place, start: float, seconds: float) -
 
     async with asyncio.TaskGroup() as group:
         for number in range(int(seconds * PER_SECOND)):
+            # At a fixed rate, however late the one before was: else a slow answer would lower the load.
             await asyncio.sleep(max(0.0, start + number / PER_SECOND - time.monotonic()))
             group.create_task(one(number))
     for connection in connections:
