@@ -42,7 +42,6 @@ from services.webhooks import __main__ as webhooks
 logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1:0"
-OPEN_FILES: Final = 65_536
 
 Built = TypeVar("Built")
 
