@@ -1,5 +1,6 @@
 """Who is told of who is there, and when. The clock is moved by hand; a second of it settles what has changed."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -31,12 +32,17 @@ async def seconds_pass(world: World, client: Client, seconds: int) -> None:
         await client.wait_for("USER_UPDATE", lambda d, marker=marker: d["marker"] == marker)  # type: ignore[misc]
 
 
-async def until_seen(world: World, client: Client, user_id: int, status: str) -> None:
+async def until(world: World, client: Client, happened: Callable[[], bool]) -> None:
+    """A second at a time: what the gateway first reads elsewhere may take more of them on a busy machine."""
     for _ in range(25):
-        if status in seen(client, user_id)[-1:]:
+        if happened():
             return
         await seconds_pass(world, client, 1)
-    raise AssertionError(f"not seen {status}: {seen(client, user_id)}")
+    raise AssertionError(f"it did not happen; told were {client.of_kind('PRESENCE_UPDATE')}")
+
+
+async def until_seen(world: World, client: Client, user_id: int, status: str) -> None:
+    await until(world, client, lambda: status in seen(client, user_id)[-1:])
 
 
 async def show(client: Client, status: str, *games: str) -> None:
@@ -138,7 +144,8 @@ async def test_last_of_many_changes_in_a_second_is_told_alone(world: World) -> N
         for number in range(20):
             await show(ann, "dnd" if number % 2 else "idle", f"game {number}")
         await ann.heartbeat()
-        await seconds_pass(world, owner, 3)
+        await until_seen(world, owner, ANN, "dnd")
+        await seconds_pass(world, owner, 2)
         assert seen(owner, ANN) == ["online", "dnd"]
         assert owner.of_kind("PRESENCE_UPDATE")[-1]["activities"][0]["name"] == "game 19"
 
@@ -179,33 +186,27 @@ async def test_members_are_told_of_one_who_joins_that_they_are_there(world: Worl
         await until_seen(world, owner, ANN, "online")
         second = await server_of(world, ANN)
         await ann.wait_for_server(str(second))
-        for _ in range(5):
-            await seconds_pass(world, owner, 1)
-        places = [d["guild_id"] for d in owner.of_kind("PRESENCE_UPDATE") if d["user"]["id"] == str(ANN)]
-        assert places == [str(first), str(second)]
+        await until(world, owner, lambda: len(seen(owner, ANN)) > 1)
         await world.leave(ANN, second)
         await world.join(ANN, second)
-        await seconds_pass(world, owner, 3)
+        await until(world, owner, lambda: len(seen(owner, ANN)) > 2)
+        await seconds_pass(world, owner, 2)
         places = [d["guild_id"] for d in owner.of_kind("PRESENCE_UPDATE") if d["user"]["id"] == str(ANN)]
-        assert places[2:] == [str(second)]
+        assert places == [str(first), str(second), str(second)]
 
 
 async def test_friends_are_told_where_they_share_no_server(world: World) -> None:
     world.users.friends = {ANN: {BOB}, BOB: {ANN}}
     async with world.client(BOB) as bob, world.client(EVE) as eve:
         async with world.client(ANN):
-            for _ in range(20):
-                if bob.of_kind("PRESENCE_UPDATE"):
-                    break
-                await seconds_pass(world, bob, 1)
+            await until(world, bob, lambda: bool(bob.of_kind("PRESENCE_UPDATE")))
             assert bob.of_kind("PRESENCE_UPDATE") == [
                 {"user": {"id": str(ANN)}, "status": "online", "activities": [], "client_status": {"web": "online"}}
             ]
             async with world.client(BOB) as again:
                 (ready,) = again.of_kind("READY")
                 assert shown_in(ready) == {str(ANN): "online"}
-        await seconds_pass(world, bob, 3)
-        assert bob.of_kind("PRESENCE_UPDATE")[-1]["status"] == "offline"
+        await until(world, bob, lambda: bob.of_kind("PRESENCE_UPDATE")[-1]["status"] == "offline")
         await eve.heartbeat()
         assert eve.of_kind("PRESENCE_UPDATE") == []
 
