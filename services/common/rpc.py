@@ -33,7 +33,7 @@ ERROR_DOMAIN: Final = "beep"
 DEFAULT_TIMEOUT: Final = 5.0  # seconds
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 TRY_SECONDS: Final = 1.0
-"""For so long one of several peers may keep a call to itself."""
+"""For so long one of several peers may keep a call to itself, if that leaves as much for each of the others."""
 SHUN_SECONDS: Final = 2.0
 """For so long one of them that failed comes last."""
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
@@ -268,7 +268,8 @@ def rotating_channel(peer: str, addresses: Sequence[str], identity: Principal, t
     """A channel to a service that runs in several processes, of which each can answer every call.
 
     They are called in turn. When one is unavailable or does not answer for a while, the call is made again at the next
-    one, within its deadline: so it is for services whose calls can be repeated. Whoever failed lately comes last.
+    one, within its deadline: so it is for services whose calls can be repeated. However short the deadline, none of
+    them uses it up before the next was asked. Whoever failed lately comes last.
     """
     remotes = [grpc.aio.insecure_channel(address, options=_OPTIONS) for address in addresses]
     turns = _Turns(len(remotes))
@@ -280,9 +281,10 @@ def rotating_channel(peer: str, addresses: Sequence[str], identity: Principal, t
             loop = asyncio.get_running_loop()
             until = loop.time() + seconds
             *others, last = turns.order(loop.time())
-            for number in others:
+            for tried, number in enumerate(others):
+                share = (until - loop.time()) / (len(carries) - tried)
                 try:
-                    return await carries[number](request, min(TRY_SECONDS, until - loop.time()), token)
+                    return await carries[number](request, min(TRY_SECONDS, share), token)
                 except (Unavailable, DeadlineExceeded):
                     turns.failed(number, loop.time())
                     if loop.time() >= until:

@@ -356,6 +356,13 @@ async def test_call_is_made_at_the_next_peer_when_one_does_not_answer(twins: Twi
     assert asyncio.get_running_loop().time() - begun < 1.9
 
 
+async def test_call_reaches_the_next_peer_when_its_deadline_is_shorter_than_a_try(twins: Twins) -> None:
+    twins.users[0].behaviour = hang
+    begun = asyncio.get_running_loop().time()
+    assert await twins.ask(8, timeout=0.9) == ["b"] * 8
+    assert asyncio.get_running_loop().time() - begun < 1.5
+
+
 async def test_call_fails_when_no_peer_answers_and_other_errors_are_not_repeated(twins: Twins) -> None:
     asked = []
 
