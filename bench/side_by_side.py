@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bench.beep import running, scratch
-from bench.creates import creates
+from bench.creates import creates_in_turns
 from bench.fanout import TOGETHER, Contender, fed_gateway, whole
 from bench.identify import identify_together
 from bench.latency import send_to_receipt
@@ -77,9 +77,8 @@ def _loaded(environments: Mapping[str, Environment], rounds: int, parts: Sequenc
         beeps = {name: stack.enter_context(running(each)) for name, each in environments.items()}
         if "creates" in parts:
             for flying in (1, 8, 32):
-                title = f"durable creates, {flying} in flight"
-                # mypy does not infer a lambda that binds the loop's value by a default.
-                _beside(title, beeps, lambda beep, n=flying: creates(beep[1], beep[0].pid, n), rounds)  # type: ignore[misc]
+                both = {name: (world, process.pid) for name, (process, world) in beeps.items()}
+                _print(f"durable creates, {flying} in flight", [creates_in_turns(both, flying) for _ in range(rounds)])
         if "identify" in parts:
             title = f"{SESSIONS} sessions identify at once"
             _beside(title, beeps, lambda beep: identify_together(beep[1], beep[0].pid, SESSIONS), rounds)
@@ -109,12 +108,17 @@ def _gateways(environments: Mapping[str, Environment], rounds: int) -> None:
 
 
 def _beside(title: str, both: Mapping[str, T], measure: Callable[[T], Figures], rounds: int) -> None:
-    """Measure each in turn, and print one line for each figure."""
+    """Measure each in turn, and print."""
     pairs = []
     for number in range(rounds):
         # Who comes first has the colder machine: in turn that is the one and the other.
         order = NAMES if number % 2 == 0 else NAMES[::-1]
         pairs.append({name: measure(both[name]) for name in order})
+    _print(title, pairs)
+
+
+def _print(title: str, pairs: Sequence[Mapping[str, Figures]]) -> None:
+    """One line for each figure."""
     for figure in pairs[0]["old"]:
         old, new = (statistics.median(pair[name][figure] for pair in pairs) for name in NAMES)
         ratios = [pair["new"][figure] / pair["old"][figure] for pair in pairs]
