@@ -23,6 +23,8 @@ from services.common.clock import Clock
 from services.common.errors import PermissionDenied, Unauthenticated
 
 ISSUER: Final = "beep"
+UNVERIFIED: Final = "INVALID_INTERNAL_TOKEN"
+"""The reason why a call is refused whose internal token does not count."""
 ALGORITHMS: Final = ["Ed25519"]
 LIFETIME_SECONDS: Final = 120
 # A token is minted anew when less than this is left of it, so that no call starts with one about to expire.
@@ -148,7 +150,7 @@ class InternalTokens:
         try:
             claims = jwt.decode(token, self._key, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError):
-            raise Unauthenticated("INVALID_INTERNAL_TOKEN", "The internal token is not valid.") from None
+            raise Unauthenticated(UNVERIFIED, "The internal token is not valid.") from None
         expires = claims.get("exp")
         if (
             claims.get("iss") != ISSUER
@@ -156,9 +158,7 @@ class InternalTokens:
             or not isinstance(expires, int)
             or expires <= now
         ):
-            raise Unauthenticated(
-                "INVALID_INTERNAL_TOKEN", "The internal token is expired or not meant for this service."
-            )
+            raise Unauthenticated(UNVERIFIED, "The internal token is expired or not meant for this service.")
         kind = PrincipalKind(claims["knd"])
         is_service = kind is PrincipalKind.SERVICE
         principal = Principal(

@@ -6,9 +6,9 @@ A service registers its servicers once, at an `RpcServer`. Whoever calls it gets
     await rpc_server.listen(address); grpc_channel(address, …)       grpc.aio
 
 Both do the same around a call: the caller's internal token is verified and becomes the current principal, a `BeepError`
-arrives at the caller as an equal `BeepError`, and a deadline always holds and only shrinks from call to call
-(https://grpc.io/docs/guides/deadlines/). In process, request and answer are handed over and not copied: a servicer must
-not change its request, nor a caller the answer.
+arrives at the caller as an equal `BeepError` (only a refused internal token as `Unavailable`), a deadline always holds
+and only shrinks from call to call (https://grpc.io/docs/guides/deadlines/). In process, request and answer are handed
+over and not copied: a servicer must not change its request, nor a caller the answer.
 """
 
 import asyncio
@@ -24,8 +24,17 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_health.v1 import health_pb2
 
-from services.common.auth import InternalTokens, Principal, serving_principal
-from services.common.errors import BY_STATUS, BeepError, DeadlineExceeded, FieldViolation, Internal, Status, Unavailable
+from services.common.auth import UNVERIFIED, InternalTokens, Principal, serving_principal
+from services.common.errors import (
+    BY_STATUS,
+    BeepError,
+    DeadlineExceeded,
+    FieldViolation,
+    Internal,
+    Status,
+    Unauthenticated,
+    Unavailable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +171,10 @@ class RpcServer:
             raise Internal("INTERNAL", "Something went wrong inside Beep.") from None
 
     async def _carry_in_process(self, path: str, request: Any, _seconds: float, token: str) -> Any:
-        return await self._serve(path, request, token)
+        try:
+            return await self._serve(path, request, token)
+        except Unauthenticated as error:
+            raise _at_caller(self.name, error) from None
 
     async def _serve_grpc(self, path: str, request: Any, context: Any) -> Any:
         token = next((value for key, value in context.invocation_metadata() or () if key == "authorization"), "")
@@ -327,9 +339,19 @@ def _connect(peer: str, remote: grpc.aio.Channel, path: str, serialize: Any, des
         try:
             return await method(request, timeout=seconds, metadata=(("authorization", token),))
         except grpc.aio.AioRpcError as error:
-            raise _from_grpc(peer, error) from None
+            raise _at_caller(peer, _from_grpc(peer, error)) from None
 
     return carry
+
+
+def _at_caller(peer: str, error: BeepError) -> BeepError:
+    """A peer that refuses our token has another key: it belongs to another Beep, and ours is not there.
+
+    Whoever asked us has a token that counts, and is not to hear of this that it does not.
+    """
+    if error.reason != UNVERIFIED:
+        return error
+    return Unavailable(f"{peer}_REFUSES_KEY".upper(), f"Who answers as {peer} serves another data directory.")
 
 
 def _refusal(group: ExceptionGroup[Exception]) -> BeepError | None:

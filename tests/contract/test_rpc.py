@@ -32,7 +32,6 @@ from services.common.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
-    Unauthenticated,
     Unavailable,
 )
 from services.common.rpc import Channel, RpcServer, acting_as, grpc_channel, rotating_channel
@@ -144,8 +143,10 @@ async def test_call_is_refused_when_its_token_is_not_ours_for_this_service(
         "for another service": world.tokens.mint(ADA, "servers"),
         "signed by another key": others.mint(ADA, "users"),
     }.get(forged, forged)
-    with pytest.raises(Unauthenticated):
+    # Not the fault of whoever asked Beep for something: told that they are unknown, they would give up their own token.
+    with pytest.raises(Unavailable) as refused:
         await world.find(behaviour, metadata=(("authorization", token),))
+    assert refused.value.reason == "USERS_REFUSES_KEY"
     assert not reached
 
 
@@ -325,13 +326,13 @@ def named(name: str) -> Behaviour:
     return behave
 
 
-@pytest.fixture
-async def twins(tmp_path: Any) -> AsyncIterator[Twins]:
-    tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
+@asynccontextmanager
+async def two_processes(tokens: InternalTokens, *verifying: InternalTokens) -> AsyncIterator[Twins]:
+    """Named a and b, each with the key that it knows callers by."""
     users, addresses, servers = [Users(), Users()], [], []
-    for name, twin in zip("ab", users, strict=True):
+    for name, twin, known in zip("ab", users, verifying, strict=True):
         twin.behaviour = named(name)
-        server = RpcServer("users", tokens)
+        server = RpcServer("users", known)
         server.add(add_UsersServiceServicer_to_server, twin)
         listening, port = await server.listen("127.0.0.1:0")
         servers.append(listening)
@@ -341,6 +342,13 @@ async def twins(tmp_path: Any) -> AsyncIterator[Twins]:
     await channel.close()
     for listening in servers:
         await listening.stop(None)
+
+
+@pytest.fixture
+async def twins(tmp_path: Any) -> AsyncIterator[Twins]:
+    tokens = InternalTokens(load_or_create_key(tmp_path / "internal.pem"), SystemClock())
+    async with two_processes(tokens, tokens, tokens) as twins:
+        yield twins
 
 
 async def test_several_peers_are_called_in_turn(twins: Twins) -> None:
@@ -361,6 +369,12 @@ async def test_call_reaches_the_next_peer_when_its_deadline_is_shorter_than_a_tr
     begun = asyncio.get_running_loop().time()
     assert await twins.ask(8, timeout=0.9) == ["b"] * 8
     assert asyncio.get_running_loop().time() - begun < 1.5
+
+
+async def test_call_is_made_at_the_next_peer_when_one_belongs_to_another_beep(tmp_path: Any) -> None:
+    ours, others = (InternalTokens(load_or_create_key(tmp_path / name), SystemClock()) for name in ("ours", "others"))
+    async with two_processes(ours, others, ours) as twins:
+        assert await twins.ask(4) == ["b"] * 4
 
 
 async def test_call_fails_when_no_peer_answers_and_other_errors_are_not_repeated(twins: Twins) -> None:

@@ -17,6 +17,7 @@ import pytest
 import websockets
 
 from tests.support.api import Api
+from tests.support.authz_process import authz_processes
 from tests.support.beep_process import BeepProcess
 
 STOP_SECONDS = 2.0
@@ -147,6 +148,25 @@ def test_up_warns_of_each_authz_that_does_not_answer(tmp_path: Path) -> None:
         assert httpx.get(f"{beep.url}/readyz").status_code == 503
     finally:
         beep.stop()
+
+
+def test_clients_are_told_to_come_back_when_authz_serves_another_data_directory(
+    own_beep: BeepProcess, tmp_path: Path
+) -> None:
+    made = own_beep.demo()
+    own_beep.stop()
+    with authz_processes(1, tmp_path / "another", {"BEEP_AUTHORIZER": "embedded"}) as (strange,):
+        own_beep.env = {"BEEP_AUTHZ": strange.address}
+        own_beep.start()
+        headers = {"Authorization": f"Bot {made['bot']['token']}"}
+        answer = httpx.get(f"{made['api']}/channels/{made['channel_id']}/messages", headers=headers)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            asyncio.run(_identify(own_beep, made["bot"]["token"]))
+        own_beep.stop()
+    # 401 and 4004 would be for ever: a library takes its token for bad, and stops.
+    assert answer.status_code == 503, answer.text
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4000
 
 
 def test_second_authz_is_refused_when_the_engine_is_embedded(beep: BeepProcess) -> None:

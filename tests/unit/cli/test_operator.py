@@ -11,7 +11,7 @@ from services.cli.data import OPERATOR_ADDRESS
 from services.cli.operator import NAME, serving
 from services.common.auth import InternalTokens, Principal
 from services.common.clock import SystemClock
-from services.common.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from services.common.errors import InvalidArgument, PermissionDenied, Unavailable
 from services.common.rpc import grpc_channel
 from tests.support.in_process import in_process, service, user
 
@@ -34,7 +34,7 @@ async def test_only_who_has_the_key_may_call(data_dir: Path) -> None:
         async with serving(data_dir, beep.tokens, peers, beep.bus, clock):
             address = (data_dir / OPERATOR_ADDRESS).read_text()
             assert address.startswith("127.0.0.1:")
-            with pytest.raises(Unauthenticated):
+            with pytest.raises(Unavailable, match="OPERATOR_REFUSES_KEY"):
                 await _ask(address, service(NAME), strangers)
             for caller in (user(5), service("messages")):
                 with pytest.raises(PermissionDenied):

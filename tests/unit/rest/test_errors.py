@@ -50,7 +50,14 @@ def test_code_that_clients_look_at_is_discords(reason: str, status: int, code: i
 
 @pytest.mark.parametrize(
     "reason",
-    ["PERMIFY_UNAVAILABLE", "NO_AUTHZ_LEASE", "NOT_LEADING", "AUTHZ_UNAVAILABLE", "AUTHZ_DEADLINE_EXCEEDED"],
+    [
+        "PERMIFY_UNAVAILABLE",
+        "NO_AUTHZ_LEASE",
+        "NOT_LEADING",
+        "AUTHZ_UNAVAILABLE",
+        "AUTHZ_DEADLINE_EXCEEDED",
+        "AUTHZ_REFUSES_KEY",
+    ],
 )
 def test_client_is_told_that_permissions_cannot_be_checked_when_nobody_decides(reason: str) -> None:
     answer = errors.answer(BY_STATUS[Status.UNAVAILABLE](reason, "a secret"))
