@@ -1,5 +1,5 @@
 """Plants each known defect of a decision, one at a time, on every permission engine that is there, and prints what
-noticed it: the second half of `make mutate-authz`.
+noticed it: the first half of `make mutate-authz`.
 
 The defects are of the schema, of the invalidation table, of the lane, of the keys of remembered answers and of a
 decision's one instant. The same ones are tests, in tests/integration/authz.

@@ -42,7 +42,7 @@ def metrics_exported(environment: Mapping[str, str]) -> Iterator[None]:
         exporter = _exporter(chosen)
     except ImportError:
         raise UserError(
-            "The OTEL_* variables ask for metrics, but the SDK is not installed: pip install 'beep[otel]'."
+            "The OTEL_* variables ask for metrics, but the SDK is not installed: .venv/bin/pip install '.[otel]'."
         ) from None
     # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say counts more.
     resource = Resource.create({SERVICE_NAME: "beep"}).merge(OTELResourceDetector().detect())
