@@ -33,7 +33,7 @@ from services.authz.config import DEFAULTS, EMBEDDED, PermifySettings, Settings
 from services.authz.domain.facts import SERVER_RIGHT, Attribute, Entity
 from services.authz.store.permify import DEPTH, PermifyAuthorizer
 from services.authz.waves import SUBJECT, ServerContext
-from services.cli.up import tune_collector
+from services.cli.process import tune_collector
 from services.common.clock import SystemClock
 from services.common.permissions import Permission as P
 from services.common.rpc import grpc_channel
@@ -143,7 +143,7 @@ def send(user: int, channel_id: int = CHANNELS[0]) -> pb.AuthorizeRequest:
 async def _remembered(folder: Path) -> Figures:
     """Milliseconds. The empty call goes the same way: identity, deadline, protos."""
     async with in_process(folder, SystemClock(), "authz", "beside") as beep, build(beep.runtime("authz")):
-        beep.servers["beside"].add(add_AuthzServiceServicer_to_server, Beside())
+        beep.servers["beside"].add(add_AuthzServiceServicer_to_server, Beside())  # type: ignore[abstract]  # nobody calls the others
         authz = Authz(AuthzServiceStub(beep.channel("authz", CALLER)))
         await authz.fill(1)
         request = send(FIRST_MEMBER)
