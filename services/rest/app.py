@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from services.common import limits
 from services.rest import openapi
 from services.rest.admission import OPEN, Admission
-from services.rest.answer import Answer
 from services.rest.exceptions import handlers
+from services.rest.json_response import JsonResponse
 from services.rest.refusals import noting_refusals
 from services.rest.request import EDGE, ApiRequest, Edge
 from services.rest.routes import (
@@ -102,7 +102,7 @@ def create_app(edge: Edge, admission: Admission) -> Litestar:
             *UNVERSIONED,
         ],
         request_class=ApiRequest,
-        response_class=Answer,
+        response_class=JsonResponse,
         before_request=admit,
         after_exception=[noting_refusals(edge)],
         exception_handlers=handlers(admission),

@@ -9,7 +9,7 @@ from litestar.types import Receive, Scope, Send
 _NO_CONTENT: Final = 204
 
 
-class Answer(Response[Any]):
+class JsonResponse(Response[Any]):
     """Litestar makes one of whatever a handler returns that is no `Response` itself: JSON, or nothing.
 
     Litestar's own is ready for cookies, background tasks and encoders by type, none of which is used here; making it
