@@ -7,8 +7,7 @@ that calls another on its own behalf is a principal too, so nothing inside is ev
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
@@ -67,14 +66,22 @@ def current_principal() -> Principal:
         raise Unauthenticated("NO_PRINCIPAL", "This call carries no identity.") from None
 
 
-@contextmanager
-def serving_principal(principal: Principal) -> Iterator[None]:
-    """Makes `principal` the current one while an RPC is served. Only `services.common.rpc` calls this."""
-    scope = _current.set(principal)
-    try:
-        yield
-    finally:
-        _current.reset(scope)
+class Serving:
+    """Makes `principal` the current one while an RPC is served. Only `services.common.rpc` uses this.
+
+    A send passes three of them: a class, because a generator as a context costs three times as much.
+    """
+
+    __slots__ = ("_principal", "_scope")
+
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
+
+    def __enter__(self) -> None:
+        self._scope = _current.set(self._principal)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._scope)
 
 
 def current_user_id() -> int:

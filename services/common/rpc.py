@@ -24,7 +24,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_health.v1 import health_pb2
 
-from services.common.auth import UNVERIFIED, InternalTokens, Principal, serving_principal
+from services.common.auth import UNVERIFIED, InternalTokens, Principal, Serving
 from services.common.errors import (
     BY_STATUS,
     BeepError,
@@ -157,7 +157,7 @@ class RpcServer:
         if path == HEALTH_CHECK:
             return await handler.unary_unary(request, None)
         try:
-            with serving_principal(self._tokens.verify(token, self.name)):
+            with Serving(self._tokens.verify(token, self.name)):
                 return await handler.unary_unary(request, None)
         except BeepError:
             raise

@@ -27,7 +27,7 @@ from services.authz.mandate import Mandate
 from services.authz.reign import not_leading
 from services.authz.store.ports import Context, Token
 from services.authz.succession import Succession
-from services.common.auth import Principal, PrincipalKind, serving_principal
+from services.common.auth import Principal, PrincipalKind, Serving
 from services.common.errors import BeepError, DeadlineExceeded, Unavailable
 
 USERS: Final = range(1, 6)
@@ -260,7 +260,7 @@ class _Leader:
             raise not_leading()
 
         async def serve(answer: Callable[[Any], None]) -> None:
-            with serving_principal(PEER):
+            with Serving(PEER):
                 try:
                     answer(await method(peers[0]))
                 except BeepError as error:
