@@ -76,9 +76,8 @@ def up(
 
     def announce(addresses: Addresses, silent: Sequence[str]) -> None:
         for address in silent:
-            errors.print(
-                f"[yellow]beep:[/] no authz answers at {escape(address)}: {how_to_start(address)}.", soft_wrap=True
-            )
+            hint = escape(f"no authz answers at {address}: {how_to_start(address, data)}.")
+            errors.print(f"[yellow]beep:[/] {hint}", soft_wrap=True)
         if silent and len(silent) == len(settings.authz):
             typer.echo("Beep is up, but nothing can be decided before an authz answers. Ctrl-C stops it.")
         else:

@@ -161,7 +161,7 @@ def _authz(data: Path, environment: Mapping[str, str]) -> list[Finding]:
         addresses = authz_addresses(environment.get(AUTHZ, ""))
     except UserError as error:
         return [Finding("authz", AUTHZ, "failed", str(error))]
-    findings = _authz_processes(addresses)
+    findings = _authz_processes(addresses, data)
     if not addresses or environment.get(AUTHORIZER):
         # Those processes decide by it.
         findings.append(_engine(data, environment))
@@ -170,10 +170,10 @@ def _authz(data: Path, environment: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
-def _authz_processes(addresses: Sequence[str]) -> list[Finding]:
+def _authz_processes(addresses: Sequence[str], data: Path) -> list[Finding]:
     quiet = asyncio.run(silent(addresses))
     return [
-        Finding("authz", f"process at {address}", "failed", f"no authz answers: {how_to_start(address)}")
+        Finding("authz", f"process at {address}", "failed", f"no authz answers: {how_to_start(address, data)}")
         if address in quiet
         else Finding("authz", f"process at {address}", "ok", "answers")
         for address in addresses

@@ -144,7 +144,8 @@ def test_up_refuses_addresses_of_authz_that_mean_nothing(tmp_path: Path) -> None
 def test_up_warns_of_each_authz_that_does_not_answer(tmp_path: Path) -> None:
     beep = BeepProcess(tmp_path / "data", env={"BEEP_AUTHZ": "127.0.0.1:9"}).start()
     try:
-        assert "no authz answers at 127.0.0.1:9: start it with `beep run authz --port 9`" in beep.log.read_text()
+        start = f"beep run authz --data {beep.data} --port 9"
+        assert f"no authz answers at 127.0.0.1:9: start it with `{start}`" in beep.log.read_text()
         assert httpx.get(f"{beep.url}/readyz").status_code == 503
     finally:
         beep.stop()

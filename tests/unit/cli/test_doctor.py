@@ -177,7 +177,7 @@ def test_doctor_asks_each_authz_that_beep_is_to_use(private_data: Path) -> None:
         each for each in doctor.examine(private_data, NOBODY, {"BEEP_AUTHZ": "127.0.0.1:9"}) if each.part == "authz"
     ]
     assert [(each.chosen, each.state) for each in found] == [("process at 127.0.0.1:9", "failed")]
-    assert "`beep run authz --port 9`" in found[0].detail
+    assert f"`beep run authz --data {private_data} --port 9`" in found[0].detail
     assert "BEEP_AUTHZ" in examine(private_data, {"BEEP_AUTHZ": "9"})["authz"].detail
 
 
