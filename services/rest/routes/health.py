@@ -53,9 +53,9 @@ async def probe(peers: Mapping[str, Channel]) -> Readiness:
 
 
 async def _probe(peer: Channel) -> Health:
-    if await _serves(peer, WHOLE):
-        return "serving"
-    return "degraded" if await _serves(peer, "") else "not serving"
+    # Both at once: who asks waits for one deadline, also where nothing answers.
+    is_whole, serves = await asyncio.gather(_serves(peer, WHOLE), _serves(peer, ""))
+    return "serving" if is_whole else "degraded" if serves else "not serving"
 
 
 async def _serves(peer: Channel, what: str) -> bool:

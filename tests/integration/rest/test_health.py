@@ -1,4 +1,12 @@
-from services.common.rpc import RpcServer
+import asyncio
+
+from joserfc.jwk import OKPKey
+
+from services.cli import doctor
+from services.common.auth import InternalTokens, Principal, PrincipalKind
+from services.common.clock import SystemClock
+from services.common.rpc import Channel, RpcServer
+from services.rest.routes.health import probe
 from tests.integration.rest.running_edge import RunningEdge
 
 
@@ -59,3 +67,14 @@ async def test_ready_and_degraded_when_a_part_does_only_some_of_its_work(edge: R
     edge.upstream.servers["authz"].set_serving(False)
     response = await edge.anonymous.get("/readyz")
     assert (response.status_code, response.json()["parts"]["authz"]) == (503, "not serving")
+
+
+async def test_readiness_is_told_while_whoever_asks_still_waits_when_a_part_hangs() -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    tokens = InternalTokens(OKPKey.generate_key("Ed25519", private=True), SystemClock())
+    frozen = Channel("authz", Principal(PrincipalKind.SERVICE, service="rest"), tokens, lambda *_: hang)
+
+    async with asyncio.timeout(doctor.TIMEOUT_SECONDS):
+        assert (await probe({"authz": frozen})).parts == {"authz": "not serving"}
