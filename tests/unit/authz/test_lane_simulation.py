@@ -1,8 +1,12 @@
 """No decision is stale once a change is acknowledged, and never are two writes in flight, whatever happens to processes
-and messages; and each rule of the lane is needed for it."""
+and messages; and each rule of the lane is needed for it.
 
+With LANE_SEEDS=40 that many histories of a minute are played instead of two; each takes a second or two.
+"""
+
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -11,10 +15,13 @@ from services.authz.domain import lease, read_leases
 from services.authz.epochs import Epochs
 from tests.unit.authz.simulated_lane import Simulation
 
-SECONDS = 60.0
+SECONDS: Final = 60.0
+SEEDS: Final = int(os.environ.get("LANE_SEEDS", "2"))
+TRIES: Final = 40
+"""As many histories are played until one shows a defect."""
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_nobody_decides_by_what_was_acknowledged_as_changed_when_processes_freeze_and_die(seed: int) -> None:
     judge = Simulation(seed).run(SECONDS)
     assert judge.found == []
@@ -85,22 +92,24 @@ def _grants_beyond_its_own_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "defect",
+    ("defect", "found_by"),
     [
-        _acknowledged_before_all_know,
-        _lease_measured_from_the_answer,
-        _decides_without_a_lease,
-        _tells_what_it_decided_before_it_was_stopped,
-        _writes_when_the_lease_may_be_over,
-        _takes_over_too_soon,
-        _keeps_its_epochs_when_it_takes_over,
-        _released_while_others_still_decide,
-        _acknowledges_bumps_that_it_skips,
-        _grants_beyond_its_own_lease,
+        (_acknowledged_before_all_know, 0),
+        (_lease_measured_from_the_answer, 0),
+        (_decides_without_a_lease, 0),
+        (_tells_what_it_decided_before_it_was_stopped, 0),
+        (_writes_when_the_lease_may_be_over, 2),
+        (_takes_over_too_soon, 0),
+        (_keeps_its_epochs_when_it_takes_over, 1),
+        (_released_while_others_still_decide, 1),
+        (_acknowledges_bumps_that_it_skips, 0),
+        (_grants_beyond_its_own_lease, 0),
     ],
 )
 def test_simulation_finds_each_planted_defect(
-    defect: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    defect: Callable[[pytest.MonkeyPatch], None], found_by: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """`found_by`: a seed that has found it. When the lane changes others may, and are tried next."""
     defect(monkeypatch)
-    assert any(Simulation(seed).run(SECONDS).found for seed in range(40))
+    seeds = (found_by, *(seed for seed in range(TRIES) if seed != found_by))
+    assert any(Simulation(seed).run(SECONDS).found for seed in seeds)
