@@ -67,7 +67,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "AUTHZ_DEADLINE_EXCEEDED": _UNCHECKED,
     "AUTHZ_REFUSES_KEY": _UNCHECKED,
     "CHANGE_WAITS": Row(503, 0),
-    "CHANGES_WAIT": Row(503, 0),
+    "CHANGES_REFUSED": Row(503, 0),
     "UNAUTHENTICATED": Row(401, 0, "401: Unauthorized"),
     "INVALID_WEBHOOK_TOKEN": Row(401, 50027, "Invalid Webhook Token"),
     # Not there, or not for the caller to know.

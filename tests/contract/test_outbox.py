@@ -14,7 +14,7 @@ import pytest
 
 from services.common.bus import MAX_ENVELOPE_BYTES, Audience, Envelope
 from services.common.bus.sqlite import SqliteBus
-from services.common.errors import DeadlineExceeded, Internal, Unavailable
+from services.common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable
 from services.common.outbox import OUTBOX_DDL, Outbox, OutboxRecord, Relay, SqliteOutbox, append
 from services.common.outbox import relay as relay_module
 from services.common.sqlite import Database
@@ -109,6 +109,8 @@ class Authz:
         self.applied: list[int] = []
         self.attempts = 0
         self.failing: set[str] = set()
+        self.refusing: set[str] = set()
+        """Shards whose facts are refused for what they are, and would be for ever."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -117,6 +119,8 @@ class Authz:
         await self.gate.wait()
         if record.shard in self.failing:
             raise Unavailable("AUTHZ_DOWN")
+        if record.shard in self.refusing:
+            raise InvalidArgument("INVALID_FACTS")
         self.applied.append(record.id)
 
 
@@ -315,7 +319,7 @@ async def test_relay_tells_who_waits_when_the_shard_stands_still_and_lets_nobody
             await outcome
     with pytest.raises(Unavailable, match="CHANGE_WAITS"):
         await relay.published(1)
-    with pytest.raises(Unavailable, match="CHANGES_WAIT"):
+    with pytest.raises(Unavailable, match="CHANGES_REFUSED"):
         relay.require_flowing("server:1")
     relay.require_flowing("server:2")
     authz.failing.clear()
@@ -325,6 +329,54 @@ async def test_relay_tells_who_waits_when_the_shard_stands_still_and_lets_nobody
     relay.require_flowing("server:1")
     await relay.published(2)
     assert await log(bus, "server:1") == [1, 2]
+
+
+async def _for(seconds: float, clock: ManualClock) -> None:
+    """Let the time pass, and whoever sleeps do what they do."""
+    until = clock.monotonic() + seconds
+    while clock.monotonic() < until:
+        clock.advance(0.05)
+        await turns(5)
+
+
+async def test_relay_lets_nobody_begin_a_shard_while_nobodys_facts_are_applied(
+    system: OutboxUnderTest, build: Build, authz: Authz, clock: ManualClock
+) -> None:
+    relay = await build()
+    relay.require_applying()
+    authz.failing.add("server:1")
+    await system.commit(record(1, facts=True), on_commit=relay.notify)
+    await until(lambda: authz.attempts > 0)
+    relay.require_applying()  # it may be over in a moment
+    await _for(relay_module._STUCK_SECONDS + 0.1, clock)
+    with pytest.raises(Unavailable, match="CHANGES_REFUSED"):
+        relay.require_applying()
+    authz.failing.clear()
+    await _for(relay_module._LAST_RETRY + 0.1, clock)
+    assert authz.applied == [1]
+    relay.require_applying()
+
+
+async def test_relay_lets_shards_begin_when_only_one_is_refused(
+    system: OutboxUnderTest, build: Build, authz: Authz, clock: ManualClock
+) -> None:
+    relay = await build()
+    authz.refusing.add("server:1")
+    await system.commit(record(1, facts=True), on_commit=relay.notify)
+    await _for(5.0, clock)
+    with pytest.raises(Unavailable):
+        relay.require_flowing("server:1")
+    relay.require_applying()  # nothing else was applied since, but this is no sign that it would not be
+
+    authz.failing.add("server:2")
+    await system.commit(record(2, "server:2", facts=True), on_commit=relay.notify)
+    await _for(5.0, clock)
+    with pytest.raises(Unavailable):
+        relay.require_applying()
+    await system.commit(record(3, "server:3", facts=True), on_commit=relay.notify)
+    await _for(5.0, clock)
+    assert authz.applied == [3]
+    relay.require_applying()
 
 
 async def test_relay_makes_one_append_of_what_is_committed_together(

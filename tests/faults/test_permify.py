@@ -138,3 +138,27 @@ async def test_nothing_is_allowed_unchecked_and_beep_is_back_by_itself(
         sent = {message["content"] for message in await demo.owner.ok("GET", path)}
         assert sent == wanted, "what was refused was not done"
     assert await reconcile(serving.beep) == []
+
+
+@pytest.mark.timeout(120)
+async def test_creates_do_not_pile_up_while_nobody_can_be_told_of_them(serving: Serving, demo: Demo) -> None:
+    """Without an Idempotency-Key: each of them would be a server, or a group, of its own."""
+    usernames = {user["user_id"]: user["username"] for user in demo.made["users"]}
+    for friend in (demo.sender, demo.guest):
+        await demo.owner.ok("POST", "/users/@me/relationships", {"username": usernames[friend.user_id]})
+        await friend.ok("PUT", f"/users/@me/relationships/{demo.owner.user_id}", {})
+    group = {"recipients": [demo.sender.user_id, demo.guest.user_id]}
+    lists = ("/users/@me/guilds", "/users/@me/channels")
+    before = [len(await demo.owner.ok("GET", path)) for path in lists]
+    serving.permify.kill()
+    try:
+        for _ in range(5):
+            await assert_refused(demo.owner, "POST", "/guilds", {"name": "again and again"})
+            await assert_refused(demo.owner, "POST", "/users/@me/channels", group)
+    finally:
+        serving.permify.start()
+    await until_answered(demo.owner, "/guilds", {"name": "at last"}, 201)
+    await until_answered(demo.owner, "/users/@me/channels", group, 200)
+    assert await reconcile(serving.beep) == []  # and has waited for all that is stored
+    # The first of each was stored before anybody could know, and takes effect like any change.
+    assert [len(await demo.owner.ok("GET", path)) for path in lists] == [number + 2 for number in before]

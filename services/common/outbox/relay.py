@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from math import inf
 from typing import Final
 
 from services.common.bus import Bus
@@ -77,6 +78,10 @@ class Relay:
         """Records in a lane, and published ones that the outbox does not yet know to be done; and their shards."""
         self._failing: dict[str, float] = {}
         """Shards whose first record's facts could not be applied yet, and since when that has been tried."""
+        self._refused: set[str] = set()
+        """Of these, those whose record is refused for what it is: that says nothing about all others."""
+        self._applied = -inf
+        """When facts of any shard were applied last."""
         self._done: list[int] = []
         self._outcomes: dict[int, BeepError | None] = {}
         """What became of the newest records: None, or why it is a dead letter."""
@@ -191,7 +196,17 @@ class Relay:
             Unavailable: it does.
         """
         if self._is_stuck(shard):
-            raise Unavailable("CHANGES_WAIT", "Permissions cannot be changed at the moment. Try again soon.")
+            raise _refused()
+
+    def require_applying(self) -> None:
+        """Ask before a change that is the first of its shard, which nobody can be told of while no facts are applied.
+
+        Raises:
+            Unavailable: those of a shard that stands still are not, and since it began no others were either.
+        """
+        for shard, begun in self._failing.items():
+            if begun > self._applied and shard not in self._refused and self._is_stuck(shard):
+                raise _refused()
 
     @property
     def queued(self) -> int:
@@ -248,7 +263,12 @@ class Relay:
                     await self._apply(record)
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is: facts are never skipped
-                level = logging.ERROR if isinstance(error, _REFUSALS) else logging.WARNING
+                if isinstance(error, _REFUSALS):
+                    level = logging.ERROR
+                    self._refused.add(shard)
+                else:
+                    level = logging.WARNING
+                    self._refused.discard(shard)
                 logger.log(
                     level, "facts_not_applied", extra={"shard": shard, "record": record.id, "error": repr(error)}
                 )
@@ -259,6 +279,8 @@ class Relay:
             await self._clock.sleep(retry)
             retry = min(retry * 2, _LAST_RETRY)
         self._failing.pop(shard, None)
+        self._refused.discard(shard)
+        self._applied = self._clock.monotonic()
         lane[0].ready = True
         self._advance(shard, lane)
 
@@ -406,3 +428,7 @@ class Relay:
 
 def _waits() -> Unavailable:
     return Unavailable("CHANGE_WAITS", "The change is stored. It takes effect as soon as permissions can be changed.")
+
+
+def _refused() -> Unavailable:
+    return Unavailable("CHANGES_REFUSED", "Permissions cannot be changed at the moment. Try again soon.")

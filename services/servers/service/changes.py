@@ -200,6 +200,7 @@ class Changes:
         assert state is not None
         first = await self.first_result(key)
         if first is None:
+            self._relay.require_applying()  # as in `make_unbidden`: each try would be another server
             try:
                 record_id = await self._commit(state.id, None, change, None, self._clock.now_ms(), key, str(state.id))
             except AlreadyDone as done:

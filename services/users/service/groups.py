@@ -32,6 +32,8 @@ class Groups:
         """A new group, or the one that the creator's first request with this key has made."""
         earlier = await self._store.group_founded_by(group.owner_id, idempotency_key)
         if earlier is None:
+            # Before anything is stored: nobody could be told of it, and who asked would ask again for another one.
+            self._relay.require_applying()
             try:
                 return await self._commit(None, group, idempotency_key)
             except Conflict:
