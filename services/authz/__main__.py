@@ -75,7 +75,7 @@ async def build(
             waves = Waves(authorizer, pinning, answers)
         else:
             checks = RememberedRules(authorizer, parse_schema(schema))
-            waves = Waves(checks, pinning, answers, at_once=CHECKS_AT_ONCE)
+            waves = Waves(checks, pinning, answers, at_once=CHECKS_AT_ONCE, read_ahead=checks.read_ahead)
         decisions = Decisions(pinning, waves)
         # Not measured: what explanations read is no decision's question.
         explainer = Explainer(engine, waves)

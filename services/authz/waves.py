@@ -7,9 +7,9 @@ All of them are asked as of one instant (services/authz/pinning.py). Read anew i
 states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from services.authz.abreast import abreast
 from services.authz.answers import Answers
@@ -98,13 +98,30 @@ class Caller:
     context: ServerContext
 
 
+ReadAhead: TypeAlias = Callable[[str, int, Token], Coroutine[Any, Any, object]]
+
+
 class Waves:
-    def __init__(self, checks: Checks, pinning: Pinning, answers: Answers, *, at_once: int = 1) -> None:
-        """`at_once`: how many checks of one decision the engine is asked together, where none needs the other."""
+    def __init__(
+        self,
+        checks: Checks,
+        pinning: Pinning,
+        answers: Answers,
+        *,
+        at_once: int = 1,
+        read_ahead: ReadAhead | None = None,
+    ) -> None:
+        """Make it.
+
+        Args:
+            at_once: how many checks of one decision the engine is asked together, where none needs the other.
+            read_ahead: fetches what later waves will read of a server or a channel.
+        """
         self._checks = checks
         self._pinning = pinning
         self._answers = answers
         self._at_once = at_once
+        self._read_ahead = read_ahead
 
     async def caller(self, instant: Instant) -> Caller | None:
         """The member of the instant, or None if the user is not one, or the server does not exist."""
@@ -211,6 +228,17 @@ class Waves:
 
     async def _first_wave(self, instant: Instant) -> Caller | bool:
         pin = instant.member
+        if self._read_ahead is not None and len(instant.channels) == 1:
+            # In the time of one call instead of three. Where there are more channels, most are read for others already.
+            (channel,) = instant.channels
+            await abreast(
+                self._at_once,
+                (
+                    self._pinning.membership(pin, instant.head),
+                    self._read_ahead(SERVER_RIGHT, pin.server_id, pin.server),
+                    self._read_ahead(CHANNEL_RIGHT, channel.channel_id, channel.token),
+                ),
+            )
         facts = await self._pinning.membership(pin, instant.head)
         if not facts.is_member:
             return False

@@ -49,10 +49,16 @@ class RememberedRules:
         rule = self._rules.get((entity.type, permission))
         if rule is None:
             return await self._engine.check(entity, permission, subject, context, token)
-        group = entity.id.partition(".")[0]
-        facts = await self._groups.ask((entity.type, group, token), self._read, entity.type, group, token)
+        facts = await self._facts(entity.type, entity.id.partition(".")[0], token)
         key = (rule, facts.get(entity.id, _NOTHING), tuple(context.items()))
         return await self._answers.ask(key, self._engine.check, entity, permission, subject, context, token)
+
+    async def read_ahead(self, entity_type: str, group: int, token: Token) -> None:
+        """Read what decides the rights of this server or channel: they will be asked about."""
+        await self._facts(entity_type, str(group), token)
+
+    async def _facts(self, entity_type: str, group: str, token: Token) -> Mapping[str, _Facts]:
+        return await self._groups.ask((entity_type, group, token), self._read, entity_type, group, token)
 
     async def _read(self, entity_type: str, group: str, token: Token) -> dict[str, _Facts]:
         """The facts of all rights of a server or a channel, those that have any."""

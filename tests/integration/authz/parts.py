@@ -62,8 +62,14 @@ async def parts(
         epochs, answers = Epochs(await engine.head()), Answers(10_000)
         lane = Lane(engine, epochs)
         pinning = Pinning(engine, epochs, answers)
-        checks = RememberedRules(engine, parse_schema(schema)) if remembering_rules else engine
-        waves = Waves(checks, pinning, answers, at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE)
+        rules = RememberedRules(engine, parse_schema(schema)) if remembering_rules else None
+        waves = Waves(
+            rules or engine,
+            pinning,
+            answers,
+            at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE,
+            read_ahead=rules and rules.read_ahead,
+        )
         lane.start()
         try:
             yield Parts(
