@@ -123,7 +123,7 @@ async def test_only_who_may_view_the_channel_is_added_to_a_thread(world: World) 
 
 
 async def rounds(world: World, minutes: int) -> None:
-    """Lets this time pass, and the round of the timer at its end be done."""
+    """Lets this time pass, and the round of the timer at its end begin: it asks, and has not decided yet."""
     await settled()
     world.messages.asked.clear()
     world.clock.advance(minutes * 60)
@@ -132,18 +132,22 @@ async def rounds(world: World, minutes: int) -> None:
 
 
 async def test_thread_is_archived_when_nobody_writes_in_it_and_not_before(world: World) -> None:
-    server_id, _, thread_id = await a_thread(world)
+    server_id, channel_id, thread_id = await a_thread(world)
     await world.user(ANN).update_thread(thread_id, auto_archive_minutes=60)
     world.messages.last[thread_id] = at_ms(world.clock.now_ms() + 40 * 60_000)
+    world.clock.advance(1)
+    left = await world.user(ANN).create_thread(channel_id)
+    await world.user(ANN).update_thread(left.id, auto_archive_minutes=60)
     await rounds(world, 61)
+    # The longest waiting is looked at first: once the other is archived it has been decided on.
+    await world.published(server_id, "THREAD_UPDATE", times=3)
     # Written in, twenty minutes ago: it is looked at again when that is an hour ago.
-    (thread,) = (await world.service().snapshot(server_id)).threads
-    assert not thread.thread.archived
+    assert [thread.id for thread in (await world.service().snapshot(server_id)).threads] == [thread_id]
 
     await world.restart()
     assert len((await world.service().snapshot(server_id)).threads) == 1
     await rounds(world, 41)
-    await world.published(server_id, "THREAD_UPDATE", times=2)
+    await world.published(server_id, "THREAD_UPDATE", times=4)
     assert (await world.dispatches(server_id))[-1][1]["thread_metadata"]["archived"]
     assert list((await world.service().snapshot(server_id)).threads) == []
 
@@ -153,6 +157,9 @@ async def test_thread_stays_while_nobody_can_tell_whether_it_is_idle(world: Worl
     await world.user(ANN).update_thread(thread_id, auto_archive_minutes=60)
     world.messages.gone = True
     await rounds(world, 61)
+    assert len((await world.service().snapshot(server_id)).threads) == 1
+    # It asks again, so the round before has come to its end.
+    await rounds(world, 2)
     assert len((await world.service().snapshot(server_id)).threads) == 1
     world.messages.gone = False
     await rounds(world, 2)
