@@ -70,10 +70,17 @@ class Reign:
 
     async def known_to_all(self) -> None:
         """Return when nobody decides without what was written before the call."""
-        seq = self._bumps.seq
-        while (until := self._readers.behind(seq, now := self._clock.monotonic())) is not None:
+        seq, now = self._bumps.seq, self._clock.monotonic()
+        # A lease is of no use without its answer, and whatever is answered from here on carries these bumps. So what
+        # counts is what has been granted: else one who polls, and is never reached by an answer, would be waited for
+        # without end.
+        granted = self._readers.behind(seq, now)
+        waiting: Iterable[str] = granted
+        while (left := max((granted[name] for name in waiting), default=now) - now) > 0:
             self._heard.clear()
-            await _wait(self._heard, until - now)
+            await _wait(self._heard, left)
+            now = self._clock.monotonic()
+            waiting = granted.keys() & self._readers.behind(seq, now).keys()
 
     async def news(self, follower: str, lane_id: int, after_seq: int) -> News:
         """Take the acknowledgement in a poll and answer it, at once or when there is news.

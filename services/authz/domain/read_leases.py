@@ -5,6 +5,7 @@ Cheriton, Leases, 1989). The follower measures its lease from before it asked, t
 is later, and adds a margin: so the follower's is over first.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 READ_LEASE_SECONDS: Final = 1.0
@@ -25,10 +26,10 @@ class ReadLeases:
         # What was delayed on its way takes nothing back.
         self._followers[follower] = (max(known, seq), now + READ_LEASE_SECONDS)
 
-    def behind(self, seq: int, now: float) -> float | None:
-        """Until when somebody may decide who does not have everything up to `seq`; None: nobody may."""
+    def behind(self, seq: int, now: float) -> Mapping[str, float]:
+        """Who may decide and has not acknowledged everything up to `seq`, and until when."""
         self._followers = {name: lease for name, lease in self._followers.items() if lease[1] > now}
-        return max((until for known, until in self._followers.values() if known < seq), default=None)
+        return {name: until for name, (known, until) in self._followers.items() if known < seq}
 
     def left(self, now: float) -> float:
         """For how many seconds anybody may still decide."""

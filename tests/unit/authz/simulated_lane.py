@@ -1,7 +1,8 @@
 """Several authz processes in one thread, in simulated time: the real lane, succession and mandate, each on an event
 loop of its own whose clock runs a little faster or slower than the others', over a network that delays and loses.
 
-A process can be frozen (its loop does not run, what is sent to it waits) and killed. Clients make changes and ask, at
+A process can be frozen (its loop does not run, what is sent to it waits), deaf (it asks, and hears no answer of its
+peers) and killed. Clients make changes and ask, at
 whatever process, and the judge knows what was acknowledged when.
 """
 
@@ -126,7 +127,7 @@ class Network:
                 answer.set_exception(result) if isinstance(result, BeepError) else answer.set_result(result)
 
         def bring_back(result: Any) -> None:
-            if near or world.random.random() >= self.loss:
+            if near or (world.random.random() >= self.loss and not caller.deaf):
                 world.later(self.delay(near), lambda: caller.loop.call_soon(settle, result))
 
         if near or world.random.random() >= self.loss:
@@ -306,7 +307,7 @@ class Process:
         self.name = name
         self.world = world
         self.loop = _Loop(world, chance.uniform(0.97, 1.03), chance.uniform(0, 1000))
-        self.frozen = self.dead = self.buried = False
+        self.frozen = self.deaf = self.dead = self.buried = False
         self.waiting: set[asyncio.Future[Any]] = set()
         clock = _Clock(self.loop)
         self._authorizer = _Authorizer(engine, network, self)
@@ -467,11 +468,15 @@ class Simulation:
     def _accident(self) -> None:
         chance = self.world.random
         process = chance.choice(self.world.processes)
-        match chance.choice(("freeze", "freeze", "kill", "stop", "nothing")):
+        match chance.choice(("freeze", "freeze", "deafen", "kill", "stop", "nothing")):
             case "freeze" if not process.frozen:
                 process.frozen = True
                 self.judge.count["freezes"] += 1
                 self.world.later(chance.choice((0.3, 0.8, 1.5, 4.0, 8.0)), lambda: setattr(process, "frozen", False))
+            case "deafen" if not process.deaf:
+                process.deaf = True
+                self.judge.count["deafened"] += 1
+                self.world.later(chance.choice((0.8, 1.5, 4.0)), lambda: setattr(process, "deaf", False))
             case "kill" if not process.frozen:
                 self.judge.count["kills"] += 1
                 process.kill()

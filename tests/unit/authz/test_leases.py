@@ -53,21 +53,21 @@ class TestWatch:
 class TestReadLeases:
     def test_nobody_is_behind_who_has_it_or_whose_lease_is_over(self) -> None:
         leases = ReadLeases()
-        assert leases.behind(1, 0.0) is None
+        assert leases.behind(1, 0.0) == {}
         leases.heard("ada", 0, 0.0)
         leases.heard("bob", 1, 0.2)
-        assert leases.behind(1, 0.5) == READ_LEASE_SECONDS
+        assert leases.behind(1, 0.5) == {"ada": READ_LEASE_SECONDS}
         leases.heard("ada", 1, 0.6)
-        assert leases.behind(1, 0.7) is None
-        assert leases.behind(2, 0.7) == 0.6 + READ_LEASE_SECONDS
-        assert leases.behind(2, 0.6 + READ_LEASE_SECONDS) is None
+        assert leases.behind(1, 0.7) == {}
+        assert leases.behind(2, 0.7) == {"ada": 0.6 + READ_LEASE_SECONDS, "bob": 0.2 + READ_LEASE_SECONDS}
+        assert leases.behind(2, 0.6 + READ_LEASE_SECONDS) == {}
         assert leases.left(5.0) == 0.0
 
     def test_poll_that_was_delayed_takes_no_acknowledgement_back(self) -> None:
         leases = ReadLeases()
         leases.heard("ada", 5, 0.0)
         leases.heard("ada", 3, 0.1)
-        assert leases.behind(5, 0.2) is None
+        assert leases.behind(5, 0.2) == {}
         assert leases.left(0.2) == pytest.approx(0.1 + READ_LEASE_SECONDS - 0.2)
 
 
@@ -175,6 +175,21 @@ class TestReign:
         polling = asyncio.ensure_future(reign.news("ada", 7, 1))
         await known
         polling.cancel()
+
+    async def test_follower_whose_answers_are_lost_holds_up_a_change_for_no_longer_than_the_lease_that_it_had(
+        self,
+    ) -> None:
+        clock = ManualClock()
+        reign = Reign(7, "t0", clock, until=9.0)
+        await reign.news("ada", 0, 0)
+        reign.wrote([user_epoch(1)], "t1")
+        known = asyncio.ensure_future(reign.known_to_all())
+        for seconds in (READ_LEASE_SECONDS - 0.1, 0.2):
+            await asyncio.sleep(0)
+            assert not known.done()
+            clock.advance(seconds)
+            assert (await reign.news("ada", 7, 0)).bumps == [Bump("t1", (user_epoch(1),))]
+        await asyncio.wait_for(known, 0.3)
 
 
 class TestSqliteLeases:
