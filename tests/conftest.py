@@ -16,14 +16,18 @@ settings.register_profile("explore", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
-PROCESS_TESTS = ("tests/e2e/", "tests/faults/", "tests/web/")
+# Handed out as a whole. Those of the page wait for a browser most of the time: their Beep disturbs no other.
+ONE_BEEP_AT_A_TIME = {"tests/e2e/": "e2e and faults", "tests/faults/": "e2e and faults", "tests/web/": "web"}
 
 
 class OneBeepAtATime(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
-    """Hands out tests one by one, but all that start a whole Beep to one worker: they would steal each other's time."""
+    """Hands out tests one by one, but those that measure a whole Beep to one worker.
+
+    Else they would steal each other's time.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "one Beep at a time" if nodeid.startswith(PROCESS_TESTS) else nodeid
+        return next((unit for folder, unit in ONE_BEEP_AT_A_TIME.items() if nodeid.startswith(folder)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
