@@ -32,7 +32,11 @@ class AuthzProcess:
         return self.data.parent / f"authz-{self.port}.log"
 
     def start(self) -> None:
-        """Return when it is ready, which is when it has said so."""
+        """Return when it is ready."""
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
         command = [
             sys.executable,
             "-m",
@@ -46,6 +50,10 @@ class AuthzProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **self.env})
+
+    def wait_until_ready(self) -> None:
+        """It is when it has said so."""
+        assert self.process is not None
         assert self.process.stdout is not None
         if not self.process.stdout.readline():
             self.stop()
@@ -91,8 +99,10 @@ def authz_processes(
         # All ports before the first process, which must not get that of the second.
         processes = [AuthzProcess(data, port, env, module) for port in free_ports(count)]
         for process in processes:
-            process.start()
+            process.begin()
             stack.callback(process.stop)
+        for process in processes:
+            process.wait_until_ready()
         yield processes
 
 
