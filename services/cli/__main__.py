@@ -255,7 +255,7 @@ def reconcile(
 
     Ends with 0: no drift; 1: drift was found (and repaired, with --apply); 2: it cannot be told.
     """
-    from services.cli.reconcile import print_json, print_text
+    from services.cli.reconcile import FAILED, print_json, print_text
 
     if as_json:
         found = asyncio.run(print_json(data, apply=apply, out=sys.stdout))
@@ -263,6 +263,8 @@ def reconcile(
         found = asyncio.run(print_text(data, apply=apply, out=console, progress=errors))
     if found.drift:
         raise typer.Exit(1)
+    if found.changing:
+        raise typer.Exit(FAILED)
 
 
 def main() -> None:

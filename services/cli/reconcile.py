@@ -144,7 +144,7 @@ def entry(drift: drift_pb.Drift) -> Text:
 def _summary(tally: Tally, apply: bool) -> Iterator[str]:
     compared = f"Compared {_counted(tally.compared, 'object')} with their sources: "
     if not tally.drift:
-        yield compared + "no drift."
+        yield compared + ("no drift in what could be compared." if tally.changing else "no drift.")
     elif not apply:
         yield compared + f"{_counted(tally.drift, 'fact')} drifted. `beep reconcile --apply` repairs them."
     else:
@@ -154,7 +154,8 @@ def _summary(tally: Tally, apply: bool) -> Iterator[str]:
     if tally.unstated:
         yield f"{_counted(tally.unstated, 'fact')} that no source states: left alone, and no drift."
     if tally.changing:
-        yield f"{_counted(tally.changing, 'object')} never stood still for long enough to be compared. Run it again."
+        changing = _counted(tally.changing, "object")
+        yield f"{changing} never stood still for long enough: of that it cannot be told. Run it again."
 
 
 def _counted(number: int, noun: str) -> str:
