@@ -13,7 +13,7 @@ from beep.authz.v1.drift_service_pb2_grpc import DriftServiceStub
 from beep.authz.v1.facts_service_pb2_grpc import FactsServiceStub
 from beep.operator.v1.operator_service_pb2 import ReconcileResponse
 from services.common.clock import Clock
-from services.common.errors import BeepError, InvalidArgument
+from services.common.errors import InvalidArgument
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
@@ -125,16 +125,29 @@ class Reconciliation:
             ]
 
     async def _compared(self, request: drift_pb.CompareFactsRequest) -> drift_pb.CompareFactsResponse:
+        """Look, and then repair what was found.
+
+        A repair whose answer is lost is called again by the channel to authz, at another address, where nothing differs
+        any more. So what there was to repair is known from before, and it is told whatever becomes of the call.
+        """
+        look = drift_pb.CompareFactsRequest(facts=request.facts, last=request.last)
+        found = await self._authz.CompareFacts(look, timeout=CALL_SECONDS)
+        if not request.apply or not found.drift:
+            return found
+        drifted = {_identity(drift.key) for drift in found.drift}
+        facts = [fact for fact in request.facts if _identity(fact.stated.key) in drifted]
+        repair = drift_pb.CompareFactsRequest(facts=facts, apply=True, last=request.last)
         try:
-            answer = await self._authz.CompareFacts(request, timeout=CALL_SECONDS)
-        except BeepError:
-            if request.apply:
-                await self._repaired({fact.stated.key.server_id for fact in request.facts} - {0})
-            raise
-        servers = {drift.key.server_id for drift in answer.drift if drift.repaired} - {0}
-        if servers:
-            await self._repaired(servers)
-        return answer
+            repaired = await self._authz.CompareFacts(repair, timeout=CALL_SECONDS)
+        finally:
+            await self._repaired({drift.key.server_id for drift in found.drift} - {0})
+        still = {(_identity(drift.key), drift.fact) for drift in repaired.drift}
+        for drift in found.drift:
+            if (_identity(drift.key), drift.fact) not in still:
+                drift.repaired = True
+                repaired.drift.append(drift)
+        repaired.changing.extend(found.changing)
+        return repaired
 
     async def _ask(self, keys: Iterable[facts_pb.FactKey]) -> list[facts_pb.StatedFact]:
         """What the sources state of these now, each once."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -56,8 +57,15 @@ class Reconciled:
         self.told: list[int] = []
         """The servers of which live sessions were told that something was repaired."""
 
-    def reconciliation(self, late: Callable[[], Awaitable[None]] | None = None) -> Reconciliation:
-        """`late`: what is awaited before each comparison, when the source has answered."""
+    def reconciliation(
+        self, late: Callable[[], Awaitable[None]] | None = None, *, retried: bool = False
+    ) -> Reconciliation:
+        """Make it.
+
+        Args:
+            late: what is awaited before each comparison, when the source has answered.
+            retried: the first answer of each comparison is lost, and it is made again, as over a `rotating_channel`.
+        """
 
         async def tell(server_ids: Collection[int]) -> None:
             self.told.extend(server_ids)
@@ -66,11 +74,15 @@ class Reconciled:
         peers = {name: self.world.channel(name, service("operator")) for name in names}
         if late is not None:
             peers["authz"] = _delayed(peers["authz"], late)
+        if retried:
+            peers["authz"] = _retried(peers["authz"])
         return Reconciliation(peers, tell, SystemClock())
 
-    async def reconcile(self, *, apply: bool = False, late: Callable[[], Awaitable[None]] | None = None) -> Report:
+    async def reconcile(
+        self, *, apply: bool = False, late: Callable[[], Awaitable[None]] | None = None, retried: bool = False
+    ) -> Report:
         """The whole walk."""
-        report, reconciliation, cursor = Report(), self.reconciliation(late), ""
+        report, reconciliation, cursor = Report(), self.reconciliation(late, retried=retried), ""
         while True:
             step = await reconciliation.step(cursor, apply=apply)
             report.compared += step.compared
@@ -224,12 +236,28 @@ def pauses(random: Random, longest: float) -> Callable[[], Awaitable[None]]:
 
 
 def _delayed(channel: Channel, late: Callable[[], Awaitable[None]]) -> Channel:
+    async def first(_: Callable[[], Awaitable[Any]]) -> None:
+        await late()
+
+    return _before_comparisons(channel, first)
+
+
+def _retried(channel: Channel) -> Channel:
+    async def first(compare: Callable[[], Awaitable[Any]]) -> None:
+        await compare()
+
+    return _before_comparisons(channel, first)
+
+
+def _before_comparisons(channel: Channel, first: Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]) -> Channel:
+    """`first` is given the comparison that is to be made."""
+
     def connect(path: str, serialize: Any, deserialize: Any) -> Any:
         call = channel.unary_unary(path, serialize, deserialize)
 
         async def carry(request: Any, seconds: float, token: str) -> Any:
             if path.endswith("/CompareFacts"):
-                await late()
+                await first(partial(call, request, timeout=seconds))
             return await call(request, timeout=seconds)
 
         return carry

@@ -235,6 +235,36 @@ async def _all_together(reconciled: Reconciled) -> None:
     assert set(reconciled.told) >= {scene.server}
 
 
+async def test_drift_is_reported_and_told_when_the_repair_is_called_twice(reconciled: Reconciled, scene: Scene) -> None:
+    """As over several addresses of authz: the first repairs and is too slow to say so, the second finds nothing."""
+    facts, expected = PLANTED["a role that was taken"](scene)
+    await reconciled.plant(*facts)
+    report = await reconciled.reconcile(apply=True, retried=True)
+    assert (report.drift, report.repaired) == (expected, len(expected))
+    assert reconciled.told == [scene.server]
+    assert (await reconciled.reconcile()).drift == []
+
+
+async def test_drift_that_comes_between_a_look_and_the_repair_is_reported_or_left_to_the_next_walk(
+    reconciled: Reconciled, scene: Scene
+) -> None:
+    facts, expected = PLANTED["a role that was taken"](scene)
+    other_object, left = PLANTED["a mute"](scene)
+    await reconciled.plant(*facts)
+    looks = 0
+
+    async def plant_more() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            await reconciled.plant(*other_object, Attribute(seat_entity(scene.server, ANN), "muted", True))
+
+    report = await reconciled.reconcile(apply=True, late=plant_more)
+    same_object = [(f"seat:{scene.server}.{ANN}$muted", "extra")]
+    assert (sorted(report.drift), report.repaired) == (sorted(expected + same_object), 2)
+    assert (await reconciled.reconcile(apply=True)).drift == left
+
+
 async def test_reconcile_repairs_everything_at_once(reconciled: Reconciled) -> None:
     await _all_together(reconciled)
 
