@@ -36,7 +36,7 @@ class ExplainService(ExplainServiceServicer):
         refusals: Refusals,
         mandate: Mandate,
     ) -> None:
-        """`mandate`: nothing is told that was not decided, from its beginning to its end, under one of it."""
+        """`mandate`: nothing is told or kept that was not decided, from its beginning to its end, under one of it."""
         self._pinning = pinning
         self._decisions = decisions
         self._explainer = explainer
@@ -77,6 +77,7 @@ class ExplainService(ExplainServiceServicer):
             missing=request.missing & KNOWN,
         )
         pinned: Pinned | None = None
+        mandate = self._mandate.begin()
         if request.channel_id:
             here = await self._decisions.authorize_in_channel(request.user_id, request.channel_id, required=0)
             # Of a channel elsewhere no more is kept than its id: whoever was refused could read there whose it is.
@@ -85,6 +86,7 @@ class ExplainService(ExplainServiceServicer):
                 decision.server_id = here.server_id
         elif request.server_id:
             (pinned,) = self._pinning.members((request.user_id,), request.server_id)
+        self._mandate.confirm(mandate)
         return pb.RecordRefusalResponse(decision_id=self._refusals.note(decision, pinned))
 
     async def GetDecision(self, request: pb.GetDecisionRequest, context: object) -> pb.GetDecisionResponse:

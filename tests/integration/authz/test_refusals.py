@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,20 @@ from beep.authz.v1 import explain_service_pb2 as pb
 from beep.authz.v1 import facts_pb2 as facts
 from beep.authz.v1.authz_service_pb2_grpc import AuthzServiceStub
 from beep.authz.v1.explain_service_pb2_grpc import ExplainServiceStub
+from services.authz import __main__ as starting
 from services.authz import explain as explaining
 from services.authz.__main__ import build
 from services.authz.domain.explanation import Explanation, Kind, Result, Step
 from services.authz.domain.rights import Right
 from services.authz.domain.situation import Situation
 from services.authz.explain import Explainer
+from services.authz.mandate import Mandate
+from services.authz.pinning import Pinning
 from services.authz.refusals import EXPLAINED_AT_ONCE, EXPLAINED_PER_SECOND, WAITING_AT_MOST, Refusals
 from services.authz.store.decision_log import AGE_KEPT_MS, DecisionLog
 from services.common.auth import Principal, PrincipalKind
 from services.common.clock import Clock, SystemClock
-from services.common.errors import Internal, InvalidArgument, NotFound, PermissionDenied
+from services.common.errors import Internal, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from services.common.permissions import Permission as P
 from tests.support.clock import ManualClock
 from tests.support.in_process import InProcess, in_process, service, user
@@ -272,6 +275,42 @@ async def test_rule_of_another_service_is_kept_with_its_words(authz: Serving) ->
     assert [P(one.permission) for one in decision.explanations] == [P.MANAGE_MESSAGES]
     with pytest.raises(PermissionDenied):
         await authz.explain(user(MEMBER)).RecordRefusal(request)
+
+
+@pytest.mark.parametrize("ended", ["before", "meanwhile"])
+@pytest.mark.parametrize(
+    "about",
+    [
+        pb.RecordRefusalRequest(user_id=MEMBER, channel_id=CHANNEL, reason="NOT_AUTHOR"),
+        pb.RecordRefusalRequest(user_id=MEMBER, server_id=SERVER, reason="NOT_AUTHOR"),
+    ],
+    ids=["channel", "server"],
+)
+async def test_nothing_is_recorded_by_who_may_not_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str, about: pb.RecordRefusalRequest
+) -> None:
+    mandates: list[Mandate] = []
+
+    def mandate(now: Callable[[], float]) -> Mandate:
+        mandates.append(Mandate(now))
+        return mandates[0]
+
+    members = Pinning.members
+
+    def late(self: Pinning, *asked: Any) -> Any:
+        mandates[0].end()
+        return members(self, *asked)
+
+    monkeypatch.setattr(starting, "Mandate", mandate)
+    async with serving(tmp_path) as authz:
+        await authz.apply(*STATE)
+        if ended == "before":
+            mandates[0].end()
+        else:
+            monkeypatch.setattr(Pinning, "members", late)
+        with pytest.raises(Unavailable) as refused:
+            await authz.explain(service("rest")).RecordRefusal(about)
+    assert refused.value.reason == "NO_AUTHZ_LEASE"
 
 
 async def test_record_of_who_is_no_member_does_not_tell_where_the_channel_is(authz: Serving) -> None:
