@@ -176,6 +176,9 @@ class Refusals:
         except BeepError as error:
             self.lost += len(batch)
             logger.error("refusals_not_stored", extra={"count": len(batch), "reason": error.reason})
+        except Exception:  # what the disk does once must not end the record of all that is refused later
+            self.lost += len(batch)
+            logger.exception("refusals_not_stored", extra={"count": len(batch)})
         for entry in batch:
             self._waiting.pop(entry.decision.id, None)
             if not entry.stored.done():

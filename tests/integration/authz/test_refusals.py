@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -209,6 +210,20 @@ async def test_defect_in_one_explanation_spoils_no_other(
         assert not (await authz.look_up(user(MEMBER), decision_id)).decision.explanations
     assert "refusal_unexplained" in caplog.messages
     assert (await authz.look_up(user(MEMBER), await authz.refuse())).decision.explanations
+
+
+async def test_refusals_after_one_that_the_log_failed_on_are_kept(
+    authz: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("no such table: decisions")
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as broken:
+            broken.setattr(DecisionLog, "add", fail)
+            await authz.look_up(user(MEMBER), await authz.refuse())
+        assert "refusals_not_stored" in caplog.messages
+        assert (await authz.look_up(user(MEMBER), await authz.refuse())).decision.explanations
 
 
 async def test_one_of_several_rights_is_refused_with_each_explained(authz: Serving) -> None:
