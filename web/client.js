@@ -2,7 +2,8 @@
 import { Auth } from './api/auth.js';
 import { Gateway } from './api/gateway.js';
 import { Http } from './api/http.js';
-import { applyEvent, initial } from './state/model.js';
+import { initial } from './state/initial.js';
+import { applyEvent } from './state/model.js';
 import { createStore, hookOf } from './state/store.js';
 
 export const store = createStore(initial);

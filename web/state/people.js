@@ -1,6 +1,6 @@
 /** READY, the account, friends, private channels, presence, invitations and who is typing. */
 import { byId, isNewer, without } from './ids.js';
-import { initial } from './model.js';
+import { initial } from './initial.js';
 
 /** How long a TYPING_START lasts. */
 export const TYPING_MS = 10_000;

@@ -128,3 +128,5 @@ export function memberGroups(state, server, channel) {
   return [...groups.values()].filter((group) => group.members.length)
     .map((group) => ({ ...group, members: group.members.sort(order) }));
 }
+
+export const unreadPrivates = (state) => sortedPrivates(state).reduce((sum, one) => sum + mentionsIn(state, one.id), 0);

@@ -10,7 +10,7 @@ import { notify } from '../ui/overlay.js';
 import { PicturePicker } from '../ui/picture.js';
 import { setTheme, theme } from '../ui/theme.js';
 import { fromNow, shortOf } from '../ui/time.js';
-import { PlainHead } from './shell.js';
+import { PlainHead } from './head.js';
 import { TwoFactor } from './two_factor.js';
 
 const SECTIONS = [

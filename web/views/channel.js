@@ -13,7 +13,7 @@ import { InviteDialog } from './dialogs.js';
 import { MemberList } from './member_list.js';
 import { MessageList } from './message_list.js';
 import { openChannelSettings } from './open_settings.js';
-import { PlainHead } from './shell.js';
+import { PlainHead } from './head.js';
 
 const searchPanel = () => import('./search_panel.js');
 const pinsPanel = () => import('./pins_panel.js');

@@ -6,7 +6,7 @@ import { ServerIcon } from '../ui/avatar.js';
 import { tellRefusal, useTask, wordsOf } from '../ui/forms.js';
 import { html, useEffect, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
-import { PlainHead } from './shell.js';
+import { PlainHead } from './head.js';
 
 const PAGE = 24;
 const PAUSE_MS = 250;

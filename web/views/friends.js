@@ -11,7 +11,7 @@ import { html, useState } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
 import { openDialog } from '../ui/overlay.js';
 import { CreateServer } from './create_server.js';
-import { PlainHead } from './shell.js';
+import { PlainHead } from './head.js';
 
 export function Friends({ onMenu }) {
   const [tab, setTab] = useState('all');

@@ -5,7 +5,7 @@ import { nameOf } from '../state/select.js';
 import { ServerIcon } from '../ui/avatar.js';
 import { Form, useTask } from '../ui/forms.js';
 import { html, useEffect, useState } from '../ui/html.js';
-import { PlainHead } from './shell.js';
+import { PlainHead } from './head.js';
 
 export function InvitePage({ code, onMenu }) {
   const [invite, setInvite] = useState(null);

@@ -1,13 +1,12 @@
 /** The servers that one is in, and the way to more. */
 import { useStore } from '../client.js';
 import { follow } from '../router.js';
-import { firstChannel, RELATION, relations, serverNews, sortedServers } from '../state/select.js';
+import { firstChannel, RELATION, relations, serverNews, sortedServers, unreadPrivates } from '../state/select.js';
 import { ServerIcon } from '../ui/avatar.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icons.js';
 import { moveFocus, openDialog } from '../ui/overlay.js';
 import { CreateServer } from './create_server.js';
-import { unreadPrivates } from './shell.js';
 
 export function Rail({ route }) {
   const servers = useStore(sortedServers);

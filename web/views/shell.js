@@ -1,11 +1,12 @@
 /** The frame: servers, channels of the one that is open, and what is read. On a phone the first two are a drawer. */
 import { gateway, onEvent, store, useStore } from '../client.js';
 import { go } from '../router.js';
-import { channelName, findChannel, firstChannel, mentionsIn, nameOf, sortedPrivates } from '../state/select.js';
+import { channelName, findChannel, firstChannel, mentionsIn, nameOf } from '../state/select.js';
 import { html, useEffect, useRef, useState } from '../ui/html.js';
 import { Lazy } from '../ui/lazy.js';
 import { openDialog } from '../ui/overlay.js';
 import { Channel } from './channel.js';
+import { PlainHead } from './head.js';
 import { Rail } from './rail.js';
 import { Sidebar } from './sidebar.js';
 import { Switcher } from './switcher.js';
@@ -71,14 +72,6 @@ function Main({ route, onMenu }) {
   return html`<main id="main" class="sheet" tabindex="-1"><${PlainHead} onMenu=${onMenu} title="" />
     <div class="empty"><h2>${text[0]}</h2><p>${text[1]}</p>
     <button type="button" class="button" onClick=${() => go('/friends')}>Go to your messages</button></div></main>`;
-}
-
-export function PlainHead({ title, onMenu, children }) {
-  return html`<header class="head">
-    <button type="button" class="icon-button menu-button" aria-label="Open the menu" onClick=${onMenu}>
-    <svg class="icon" width="20" height="20" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7"
-      stroke-linecap="round" aria-hidden="true"><path d="M4 7h16M4 12h16M4 17h16" /></svg></button>
-    <h1>${title}</h1>${children}</header>`;
 }
 
 /** What is wrong with the connection, in words, and only while something is. */
@@ -188,5 +181,3 @@ function useTitle() {
     document.title = `${calls ? `(${calls}) ` : ''}${name ? `${name} · ` : ''}Beep`;
   }, [name, calls]);
 }
-
-export const unreadPrivates = (state) => sortedPrivates(state).reduce((sum, one) => sum + mentionsIn(state, one.id), 0);

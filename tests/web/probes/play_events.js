@@ -1,6 +1,7 @@
 // Plays events against the state, and tells what became of it.
 async () => {
-  const { applyEvent, initial } = await import('/web/state/model.js');
+  const { applyEvent } = await import('/web/state/model.js');
+  const { initial } = await import('/web/state/initial.js');
   const { addPage } = await import('/web/state/messages.js');
   const { isUnread, mentionsIn } = await import('/web/state/select.js');
   const user = (id) => ({ id, username: `user${id}` });
