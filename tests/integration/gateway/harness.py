@@ -139,6 +139,8 @@ class Authz(AuthzServiceServicer):
     def __init__(self, real: Any) -> None:
         self._real = real
         self.answers = True
+        self.refused = asyncio.Event()
+        """Somebody was not answered, and asks again after a pause."""
 
     async def Authorize(
         self, request: authz_service_pb2.AuthorizeRequest, context: Any
@@ -150,6 +152,7 @@ class Authz(AuthzServiceServicer):
         self, request: authz_service_pb2.ComputeAudienceRequest, context: Any
     ) -> authz_service_pb2.ComputeAudienceResponse:
         if not self.answers:
+            self.refused.set()
             raise Unavailable("DOWN")
         answer: authz_service_pb2.ComputeAudienceResponse = await self._real.ComputeAudience(request)
         return answer

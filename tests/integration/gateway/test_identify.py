@@ -75,8 +75,8 @@ async def test_channel_is_told_once_when_authz_knows_of_it_before_its_event(worl
         # While the first event is being applied, authz learns of the second channel.
         world.authz.answers = False
         first, second = [str(await world.create_channel(server_id, name)) for name in ("first", "second")]
-        # The lane that asks again, beside the hub that keeps time.
-        await world.clock.until_sleeping(2)
+        await world.authz.refused.wait()
+        await settled()
         world.authz.answers = True
         world.clock.advance(1)
         await world.send(channel_id, "end")

@@ -71,6 +71,8 @@ async def test_client_begins_anew_when_more_came_in_than_could_wait_while_it_beg
             for number in range(20):
                 await world.send(channel_id, f"m{number}")
             await until_content(owner, "m19")
+        await world.authz.refused.wait()
+        await settled()
         world.authz.answers = True
         clock.advance(5)
         assert await ann.closed() == 4000
@@ -96,6 +98,7 @@ async def test_server_is_there_in_the_end_when_a_member_is_kicked_and_back_while
             await world.kick(server_id, ANN)
             await world.join(ANN, server_id)
             await owner.wait_for("GUILD_MEMBER_ADD")
+            await world.authz.refused.wait()
             await settled()
             world.authz.answers = True
             clock.advance(5)

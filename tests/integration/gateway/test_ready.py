@@ -67,8 +67,9 @@ async def test_what_comes_for_a_user_while_they_begin_comes_behind_ready(world: 
         await publish_to(world, OWNER, "RELATIONSHIP_REMOVE", b'{"id":"9","type":3}', 2)
         await other.wait_for("RELATIONSHIP_REMOVE")
         assert client.dispatches == []
-        world.authz.answers = True
+        await world.authz.refused.wait()
         await settled()
+        world.authz.answers = True
         world.clock.advance(5)  # type: ignore[attr-defined]  # the clock of a world is moved by its test
         await identifying
         await client.wait_for("RELATIONSHIP_REMOVE")
@@ -86,8 +87,9 @@ async def test_server_that_is_joined_while_its_user_begins_is_shown_once(world: 
     while not world.users.asked_for_friends:  # noqa: ASYNC110 (nothing tells when)
         await asyncio.sleep(0)
     await world.join(ANN, server_id)
-    world.authz.answers = True
+    await world.authz.refused.wait()
     await settled()
+    world.authz.answers = True
     world.clock.advance(5)  # type: ignore[attr-defined]  # the clock of a world is moved by its test
     await identifying
     await ann.wait_for_server(str(server_id))
