@@ -26,8 +26,17 @@ class Runtime:
 
 @asynccontextmanager
 async def running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """A job beside the requests. Its failure ends the service: it is a defect, not a fault."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(job)
-        yield
-        task.cancel()
+    """A job beside the requests. Its failure ends the service: it is a defect, not a fault.
+
+    What goes wrong inside the context leaves it as it was raised: whoever looks for it looks for no group.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(job)
+            yield
+            task.cancel()
+    except ExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        only = group.exceptions[0]
+        raise only from only.__cause__
