@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PEER: Final = "authz"
 
+COMPARE_SECONDS: Final = 30.0
+"""As much as `beep reconcile` gives; a shorter deadline of whoever asked ends it sooner."""
+
 
 class Leader:
     """Nobody at first, and while this process leads itself."""
@@ -61,7 +64,7 @@ class Leader:
         self._reached()
         assert self._channel is not None
         async with self._while_it_leads():
-            return await DriftServiceStub(self._channel).CompareFacts(request)
+            return await DriftServiceStub(self._channel).CompareFacts(request, timeout=COMPARE_SECONDS)
 
     async def close(self) -> None:
         channel, self._channel, self._lane, self._address = self._channel, None, None, ""

@@ -5,17 +5,25 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import OKPKey
 
+from beep.authz.v1.drift_service_pb2 import CompareFactsRequest, CompareFactsResponse
+from services.authz import leader as leading
 from services.authz.domain.bumps import Bump, Bumps
 from services.authz.domain.lease import HELD_SECONDS, LEASE_SECONDS, NOBODYS, RENEW_SECONDS, Lease, Watch
 from services.authz.domain.projection import user_epoch
 from services.authz.domain.read_leases import GRANTED_SECONDS, READ_LEASE_SECONDS, ReadLeases
+from services.authz.leader import Leader
 from services.authz.mandate import Mandate
 from services.authz.reign import HOLD_SECONDS, Reign
 from services.authz.store.lease import SqliteLeases
 from services.authz.store.ports import WRITE_SECONDS
 from services.authz.succession import POLL_SECONDS
+from services.cli.reconciliation import CALL_SECONDS
+from services.common.auth import InternalTokens, Principal
+from services.common.clock import SystemClock
 from services.common.errors import Unavailable
+from services.common.rpc import Channel
 from tests.support.clock import ManualClock
 
 ADA = NOBODYS.taken_over("ada", "127.0.0.1:1")
@@ -190,6 +198,26 @@ class TestReign:
             clock.advance(seconds)
             assert (await reign.news("ada", 7, 0)).bumps == [Bump("t1", (user_epoch(1),))]
         await asyncio.wait_for(known, 0.3)
+
+
+class TestLeader:
+    async def test_comparison_may_take_as_long_at_the_leader_as_at_who_was_asked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[float] = []
+
+        async def carry(request: object, seconds: float, token: str) -> CompareFactsResponse:
+            given.append(seconds)
+            return CompareFactsResponse()
+
+        def channel(peer: str, _: str, identity: Principal, tokens: InternalTokens) -> Channel:
+            return Channel(peer, identity, tokens, lambda *_: carry)
+
+        monkeypatch.setattr(leading, "grpc_channel", channel)
+        leader = Leader(InternalTokens(OKPKey.generate_key("Ed25519", private=True), SystemClock()))
+        await leader.at("127.0.0.1:1")
+        await leader.compare(CompareFactsRequest())
+        assert given == [CALL_SECONDS]
 
 
 class TestSqliteLeases:
