@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.authz.config import AUTHORIZER, KEY, KEY_FILE, PermifySettings
 from services.authz.config import DATABASE as AUTHZ_DATABASE
+from services.authz.store.engine_claim import RECORD, Claim
 from services.authz.store.permify import PermifyAuthorizer
 from services.authz.store.permify_calls import PermifyCalls, PermifyRefusesKey
 from services.cli.authz_peers import how_to_start, silent
@@ -82,7 +83,7 @@ def examine(data: Path, url: str, environment: Mapping[str, str]) -> list[Findin
     findings = [_python(), _sqlite(), _settings(environment), _data(data)]
     if not data.exists() or os.access(data, os.R_OK | os.X_OK):
         findings += [_store(part, chosen, data / file) for part, chosen, file in _STORES]
-        findings += _authz(data, environment)
+        findings += [_engine_record(data / RECORD), *_authz(data, environment)]
         findings += [_key("internal key", data / INTERNAL_KEY), _key("identity key", data / IDENTITY_KEY)]
         findings += [_mail(data / MAIL_DIRECTORY)]
     return [*findings, *_running(data, url)]
@@ -153,6 +154,19 @@ def _store(part: str, kind: str, file: Path) -> Finding:
     except sqlite3.Error as error:
         return Finding(part, chosen, "failed", f"{error}; restore it from a backup")
     return Finding(part, chosen, "ok", f"opens, {tables} tables")
+
+
+def _engine_record(file: Path) -> Finding:
+    part = "engine"
+    try:
+        # Empty while the first start goes on, or when that was killed: then it goes on with the next.
+        text = file.read_bytes() if file.exists() else b""
+        detail = f"{msgspec.json.decode(text, type=Claim).engine} decides here" if text else NOT_YET
+    except OSError as error:
+        return Finding(part, file.name, "failed", f"{error.strerror}")
+    except msgspec.DecodeError:
+        return Finding(part, file.name, "failed", "it is damaged; restore it from a backup")
+    return Finding(part, file.name, "ok", detail)
 
 
 def _authz(data: Path, environment: Mapping[str, str]) -> list[Finding]:

@@ -40,7 +40,7 @@ class OperatorService(OperatorServiceServicer):
 async def serving(
     data: Path, tokens: InternalTokens, peers: Mapping[str, Channel], bus: Bus, clock: Clock
 ) -> AsyncIterator[None]:
-    """Listen as long as the context is open."""
+    """Listen as long as the context is open. Raises OSError."""
     ids = SnowflakeGenerator(WORKER, clock)
 
     async def tell(server_ids: Collection[int]) -> None:
@@ -51,8 +51,8 @@ async def serving(
     server.add(add_OperatorServiceServicer_to_server, OperatorService(Reconciliation(peers, tell, clock)))
     listening, port = await server.listen(LOOPBACK)
     address = data / OPERATOR_ADDRESS
-    address.write_text(f"127.0.0.1:{port}")
     try:
+        address.write_text(f"127.0.0.1:{port}")
         yield
     finally:
         address.unlink(missing_ok=True)

@@ -106,7 +106,8 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
         if settings.authz:
             host.use("authz", settings.authz)
         else:
-            before = engine_before(settings.data, chosen.authz.engine)
+            with starting("authz", settings.data):
+                before = engine_before(settings.data, chosen.authz.engine)
             await host.start("authz", partial(authz.build, settings=replace(chosen.authz, adopts=bool(before))))
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
@@ -116,12 +117,13 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
         await host.start("messages", partial(messages.build, settings=chosen.messages))
         await host.start("webhooks", partial(webhooks.build, settings=chosen.webhooks))
         sessions = await host.start("gateway", partial(gateway.build, settings=chosen.gateway))
+        peers = host.peers(operator.NAME)
+        with starting("the operator's service", settings.data):
+            await stack.enter_async_context(operator.serving(settings.data, tokens, peers, bus, clock))
         edge = partial(
             rest.build, settings=chosen.rest, mounts=pages.mounts, listener=listener, websocket=sessions.connection
         )
         await host.start("rest", edge)
-        peers = host.peers(operator.NAME)
-        await stack.enter_async_context(operator.serving(settings.data, tokens, peers, bus, clock))
         yield addresses
 
 
@@ -195,12 +197,12 @@ class _Host:
         )
         with starting(name, self._settings.data):
             built = await self._stack.enter_async_context(build(runtime))
-        if self._settings.rpc == "grpc":
-            listening, port = await server.listen(LOOPBACK)
-            self._stack.push_async_callback(listening.stop, grace=1.0)
-            self.use(name, (f"127.0.0.1:{port}",))
-        else:
-            self._reached[name] = server.in_process_channel
+            if self._settings.rpc == "grpc":
+                listening, port = await server.listen(LOOPBACK)
+                self._stack.push_async_callback(listening.stop, grace=1.0)
+                self.use(name, (f"127.0.0.1:{port}",))
+            else:
+                self._reached[name] = server.in_process_channel
         return built
 
     def peers(self, name: str) -> Mapping[str, Channel]:

@@ -184,7 +184,7 @@ def test_up_refuses_data_that_is_in_use(beep: BeepProcess) -> None:
     one_line_of_error(run("up", "--data", str(beep.data), "--port", "0"), "Another Beep is running on")
 
 
-@pytest.mark.parametrize("file", ["bus.db", "messages.db", "keys/internal.pem", "keys/identity.pem"])
+@pytest.mark.parametrize("file", ["bus.db", "messages.db", "authz.engine", "keys/internal.pem", "keys/identity.pem"])
 def test_up_names_the_part_and_the_doctor_when_a_file_is_damaged(file: str, tmp_path: Path) -> None:
     damaged = tmp_path / "data" / file
     damaged.parent.mkdir(parents=True, mode=0o700)

@@ -10,6 +10,7 @@ from threading import Thread
 import httpx
 import pytest
 
+from services.authz.store.engine_claim import RECORD, claim
 from services.authz.store.permify import PermifyAuthorizer
 from services.authz.store.permify_calls import PermifyRefusesKey
 from services.cli import doctor
@@ -156,6 +157,21 @@ def test_doctor_fails_the_address_when_something_else_answers(
 
 def test_doctor_names_the_embedded_engine_when_no_other_is_chosen(private_data: Path) -> None:
     assert examine(private_data)["authz"] == Finding("authz", "embedded relation engine: authz.db", "ok", NOT_YET)
+
+
+def test_doctor_says_which_engine_decided_here_last(private_data: Path) -> None:
+    assert examine(private_data)["engine"] == Finding("engine", RECORD, "ok", NOT_YET)
+    claim(private_data, "tenant chat of Permify", lambda: "installation", adopts=False)
+    before = (private_data / RECORD).read_bytes()
+    assert examine(private_data)["engine"] == Finding("engine", RECORD, "ok", "tenant chat of Permify decides here")
+    assert (private_data / RECORD).read_bytes() == before
+
+
+@pytest.mark.parametrize("damaged", ["not what it was", "{}", "[]"])
+def test_doctor_fails_the_record_of_the_engine_when_it_is_damaged(private_data: Path, damaged: str) -> None:
+    (private_data / RECORD).write_text(damaged)
+    finding = examine(private_data)["engine"]
+    assert (finding.state, finding.detail) == ("failed", "it is damaged; restore it from a backup")
 
 
 def test_doctor_asks_the_permify_that_is_chosen(private_data: Path) -> None:
