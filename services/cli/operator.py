@@ -50,13 +50,24 @@ async def serving(
     server = RpcServer(NAME, tokens)
     server.add(add_OperatorServiceServicer_to_server, OperatorService(Reconciliation(peers, tell, clock)))
     listening, port = await server.listen(LOOPBACK)
-    address = data / OPERATOR_ADDRESS
     try:
-        address.write_text(f"127.0.0.1:{port}")
+        _publish(data / OPERATOR_ADDRESS, f"127.0.0.1:{port}")
         yield
     finally:
-        address.unlink(missing_ok=True)
+        forget(data)
         await listening.stop(grace=1.0)
+
+
+def forget(data: Path) -> None:
+    """Nobody listens there any more: who was killed could not say so, and somebody else may have the port by now."""
+    (data / OPERATOR_ADDRESS).unlink(missing_ok=True)
+
+
+def _publish(file: Path, address: str) -> None:
+    """Whoever finds the file finds all of it in there."""
+    pending = file.with_suffix(".new")
+    pending.write_text(address)
+    pending.replace(file)
 
 
 def repaired(server_id: int, event_id: int) -> Envelope:

@@ -228,4 +228,6 @@ def _exclusive(data: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"Another Beep is running on {data}. Stop it, or choose another --data.") from None
+        with starting("on what the last one has left", data):
+            operator.forget(data)
         yield

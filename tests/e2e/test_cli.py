@@ -16,6 +16,7 @@ import httpx
 import pytest
 import websockets
 
+from services.cli.data import OPERATOR_ADDRESS
 from tests.support.api import Api
 from tests.support.authz_process import authz_processes
 from tests.support.beep_process import BeepProcess
@@ -194,6 +195,16 @@ def test_up_names_the_part_and_the_doctor_when_a_file_is_damaged(file: str, tmp_
     one_line_of_error(run("up", "--data", data, "--port", "0"), "cannot start", "beep doctor")
     found = run("doctor", "--data", data, "--url", "http://127.0.0.1:9")
     assert (found.returncode, "failed" in found.stdout) == (1, True)
+
+
+def test_up_takes_back_where_a_beep_that_was_killed_listened_before_it_starts(own_beep: BeepProcess) -> None:
+    """Somebody else may listen there by now, whom `beep reconcile` would show a token."""
+    own_beep.kill()
+    address = own_beep.data / OPERATOR_ADDRESS
+    assert address.exists()
+    (own_beep.data / "authz.engine").write_text("not what it was")
+    one_line_of_error(run("up", "--data", str(own_beep.data), "--port", "0"), "cannot start authz")
+    assert not address.exists()
 
 
 def test_up_keeps_all_that_it_writes_to_its_owner(tmp_path: Path) -> None:
