@@ -70,7 +70,7 @@ def test_ten_thousand_messages_are_read_in_a_window_when_somebody_scrolls(
     page = tab.as_user(ada, place.path)
     expect(tab.message("the last one")).to_be_visible()
     page.evaluate(probe("fill_history"))
-    page.wait_for_timeout(200)
+    expect(page.locator(".message").nth(1)).to_be_attached()
     assert page.locator(".message").count() <= 130
     box = page.locator(".scroller")
     jumps = page.evaluate(probe("scroll_up"))
