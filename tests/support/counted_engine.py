@@ -1,6 +1,6 @@
 """A permission engine that keeps a list of what it was asked; the answers are those of the real one behind it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
@@ -20,14 +20,12 @@ class CountedEngine:
     Attributes:
         asked: everything that was asked since the last `forget`, in order.
         calls: how many calls that took: one call reads many entities.
-        meanwhile: happens once, after the next check was answered and before whoever asked has the answer.
     """
 
     def __init__(self, engine: Authorizer) -> None:
         self._engine = engine
         self.asked: list[Asked] = []
         self.calls = 0
-        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     def forget(self) -> None:
         self.asked.clear()
@@ -36,11 +34,7 @@ class CountedEngine:
     async def check(self, entity: Entity, permission: str, subject: Entity, context: Context, token: Token) -> bool:
         self.calls += 1
         self.asked.append(Asked("check", entity))
-        answer = await self._engine.check(entity, permission, subject, context, token)
-        happening, self.meanwhile = self.meanwhile, None
-        if happening is not None:
-            await happening()
-        return answer
+        return await self._engine.check(entity, permission, subject, context, token)
 
     async def read_attributes(self, entities: Sequence[Entity], token: Token) -> Mapping[Entity, Mapping[str, Value]]:
         self.calls += 1
