@@ -20,9 +20,11 @@ class Answers:
     Errors are never remembered: everybody who waits for a failed answer gets its error, and the next one asks again.
     """
 
-    def __init__(self, limit: int) -> None:
-        """Keep at most `limit` answers."""
+    def __init__(self, limit: int, size: Callable[[Any, Any], int] | None = None) -> None:
+        """Keep at most `limit` answers, or what has that size together: `size` tells it, of a key and its answer."""
         self._generation = max(1, limit // 2)
+        self._size = size
+        self._filled = 0
         self._young: dict[Hashable, Any] = {}
         self._old: dict[Hashable, Any] = {}
 
@@ -37,9 +39,14 @@ class Answers:
     def put(self, key: Hashable, answer: object) -> None:
         """Remember an answer, which is not None."""
         self._young[key] = answer
-        if len(self._young) > self._generation:
+        if self._size is None:
+            self._filled = len(self._young)
+        elif not isinstance(answer, _Flight):
+            self._filled += self._size(key, answer)
+        if self._filled > self._generation:
             self._old = self._young
             self._young = {}
+            self._filled = 0
 
     async def ask(self, key: Hashable, question: Callable[P, Awaitable[V]], *arguments: P.args, **named: P.kwargs) -> V:
         """The remembered answer, or the one in flight, or that of `question`.

@@ -7,13 +7,13 @@ well.
 
 import json
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from services.authz.answers import Answers
 from services.authz.domain.facts import Attribute, Entity, Relationship, RelationshipFilter, Value
 from services.authz.domain.schema import (
     Combination,
@@ -25,6 +25,7 @@ from services.authz.domain.schema import (
     Traversal,
     parse_schema,
 )
+from services.authz.store.kept import VALUES_KEPT, size_of
 from services.authz.store.ports import Context, Page, Token
 from services.authz.store.rules import Rules
 from services.authz.store.vocabulary import Vocabulary, require_narrow
@@ -39,7 +40,6 @@ REVISIONS_KEPT: Final = 20_000
 deadline of any decision that could still read them."""
 
 PURGE_EVERY: Final = 1_000
-GROUPS_KEPT: Final = 8_192
 MAX_DEPTH: Final = 20
 
 MIGRATIONS: Final = (
@@ -83,7 +83,7 @@ class EmbeddedAuthorizer:
         self._rules = Rules(self._schema)
         self._vocabulary = Vocabulary(self._schema)
         # Immutable, because a token means one state for ever: nothing here is ever invalidated.
-        self._groups: OrderedDict[tuple[str, str, Token], _Group] = OrderedDict()
+        self._groups = Answers(VALUES_KEPT, _size_of_group)
 
     @classmethod
     async def open(cls, path: Path) -> "EmbeddedAuthorizer":
@@ -247,13 +247,17 @@ class EmbeddedAuthorizer:
     async def _facts(self, entity: Entity, token: Token) -> _EntityFacts:
         """All facts of an entity. Those with ids GROUP.NAME are read a group at a time: a mask asks for all of them."""
         group = entity.id.partition(".")[0]
-        found = self._groups.get((entity.type, group, token))
+        found: _Group | None = self._groups.get((entity.type, group, token))
         if found is None:
             found = await self._database.read(lambda connection: _read_group(connection, entity, int(token)))
-            self._groups[entity.type, group, token] = found
-            if len(self._groups) > GROUPS_KEPT:
-                self._groups.popitem(last=False)
+            self._groups.put((entity.type, group, token), found)
         return found.get(entity.id, _NOTHING)
+
+
+def _size_of_group(_: object, group: _Group) -> int:
+    return size_of(()) + sum(
+        size_of(facts.attributes.values()) + sum(map(len, facts.subjects.values())) for facts in group.values()
+    )
 
 
 def _where(query: RelationshipFilter) -> tuple[str, tuple[str, ...]]:

@@ -15,10 +15,8 @@ from services.authz.answers import Answers
 from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Entity, Value
 from services.authz.domain.rights import RIGHTS
 from services.authz.domain.schema import RuleCall, Schema
+from services.authz.store.kept import VALUES_KEPT, size_of
 from services.authz.store.ports import Authorizer, Context, Token
-
-GROUPS_KEPT: Final = 8_192
-ANSWERS_KEPT: Final = 16_384
 
 _RIGHTS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     SERVER_RIGHT: tuple(right.name for right in RIGHTS),
@@ -41,8 +39,8 @@ class RememberedRules:
             for permission, expression in schema.entities[entity].permissions.items()
             if isinstance(expression, RuleCall)
         }
-        self._groups = Answers(GROUPS_KEPT)
-        self._answers = Answers(ANSWERS_KEPT)
+        self._groups = Answers(VALUES_KEPT, _size_of_group)
+        self._answers = Answers(VALUES_KEPT, _size_of_question)
 
     async def check(self, entity: Entity, permission: str, subject: Entity, context: Context, token: Token) -> bool:
         """As the engine's own."""
@@ -65,3 +63,12 @@ class RememberedRules:
         rights = [Entity(entity_type, f"{group}.{name}") for name in _RIGHTS_OF[entity_type]]
         found = await self._engine.read_attributes(rights, token)
         return {entity.id: tuple(sorted(values.items())) for entity, values in found.items() if any(values.values())}
+
+
+def _size_of_group(_: object, facts: Mapping[str, _Facts]) -> int:
+    return size_of(()) + sum(size_of(value for _, value in values) for values in facts.values())
+
+
+def _size_of_question(key: tuple[object, _Facts, tuple[tuple[str, object], ...]], _: object) -> int:
+    _, facts, context = key
+    return size_of(value for _, value in (*facts, *context))

@@ -1,20 +1,17 @@
 """The schema's rules, evaluated by a CEL library: the very texts that Permify evaluates."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Final
 
 import cel
 
+from services.authz.answers import Answers
 from services.authz.domain.facts import Value
 from services.authz.domain.schema import Rule, Schema, SchemaError
+from services.authz.store.kept import VALUES_KEPT, size_of
 from services.authz.store.ports import Context
 from services.common.errors import Internal
-
-ANSWERS_KEPT: Final = 16_384
-"""A rule is a pure function of its attributes and its context, so answers are kept: most bits of a mask ask the
-same."""
 
 _DEFAULTS: Final[Mapping[str, Value]] = {"boolean": False, "integer": 0, "double": 0, "string": ""}
 
@@ -25,7 +22,8 @@ class Rules:
     def __init__(self, schema: Schema) -> None:
         """Compile them. Raises SchemaError when a body is no CEL expression."""
         self._compiled = {name: _CompiledRule(rule) for name, rule in schema.rules.items()}
-        self._answers: OrderedDict[tuple[object, ...], bool] = OrderedDict()
+        # A rule is a pure function of its attributes and its context: most bits of a mask ask the same.
+        self._answers = Answers(VALUES_KEPT, lambda key, _: size_of(key))
 
     def evaluate(self, name: str, attributes: Mapping[str, Value], context: Context) -> bool:
         """What the rule says.
@@ -40,13 +38,10 @@ class Rules:
         except KeyError as missing:
             # CEL's || passes over a missing key when another operand decides: a forgotten fact would then go unnoticed.
             raise Internal("CONTEXT_INCOMPLETE", f"The rule {name} needs context.data.{missing.args[0]}.") from None
-        answer = self._answers.get(key)
+        answer: bool | None = self._answers.get(key)
         if answer is None:
-            answer = self._answers[key] = rule.evaluate(attributes, context)
-            if len(self._answers) > ANSWERS_KEPT:
-                self._answers.popitem(last=False)
-        else:
-            self._answers.move_to_end(key)
+            answer = rule.evaluate(attributes, context)
+            self._answers.put(key, answer)
         return answer
 
 

@@ -89,6 +89,15 @@ def test_entries_are_bounded_and_what_is_used_stays() -> None:
     assert answers.get(0) is None
 
 
+def test_large_answers_are_fewer() -> None:
+    answers = Answers(100, lambda key, answer: len(answer))
+    for number in range(100):
+        answers.put(number, "x" * 10)
+        assert len(answers) <= 12
+    assert answers.get(99) == "x" * 10
+    assert answers.get(80) is None
+
+
 async def test_answer_is_found_when_its_place_was_evicted_in_flight() -> None:
     answers, source = Answers(4), Source()
     (task,) = await _started(answers.ask("key", source.answer, 7))

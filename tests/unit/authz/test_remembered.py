@@ -1,11 +1,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
 
 import pytest
 
 from services.authz.config import DEFAULTS
 from services.authz.domain.facts import CHANNEL_RIGHT, SERVER_RIGHT, Attribute, Entity, server_entity
 from services.authz.domain.schema import parse_schema
+from services.authz.store import embedded, remembered
 from services.authz.store.embedded import EmbeddedAuthorizer
 from services.authz.store.ports import Context, Token
 from services.authz.store.remembered import RememberedRules
@@ -85,6 +88,46 @@ async def test_edit_asks_only_for_the_rights_that_it_changed(engine: CountedEngi
     for right in (SEND, KICK):
         await rules.check(right, "allowed", SUBJECT, _holding("1"), after)
     assert _checks(engine) == [SEND]
+
+
+async def test_facts_of_a_large_server_are_forgotten_when_it_is_edited_again_and_again(
+    engine: CountedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = DEFAULTS.schema.read_text()
+    monkeypatch.setattr(remembered, "VALUES_KEPT", 2_000)
+    rules = RememberedRules(engine, parse_schema(schema))
+    roles = [str(role) for role in range(250)]
+    tokens = [await _granted(engine, SEND, *roles[:-number]) for number in range(1, 11)]
+    for token in tokens:
+        assert await rules.check(SEND, "allowed", SUBJECT, _holding("1"), token) is True
+    engine.forget()
+    for token, calls in ((tokens[-1], 0), (tokens[0], 2)):
+        assert await rules.check(SEND, "allowed", SUBJECT, _holding("1"), token) is True
+        assert engine.calls == calls, "the facts are read again, and the question asked"
+
+
+async def test_engine_in_the_process_forgets_such_facts_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Token] = []
+    read_group = embedded._read_group
+
+    def counted(connection: Connection, entity: Entity, revision: int) -> Any:
+        read.append(str(revision))
+        return read_group(connection, entity, revision)
+
+    monkeypatch.setattr(embedded, "_read_group", counted)
+    monkeypatch.setattr(embedded, "VALUES_KEPT", 2_000)
+    engine = await EmbeddedAuthorizer.open(tmp_path / "authz.db")
+    try:
+        await engine.write_schema(DEFAULTS.schema.read_text())
+        roles = tuple(str(role) for role in range(250))
+        tokens = [await engine.write([Attribute(SEND, "granted", roles)]) for _ in range(10)]
+        for token in (*tokens, tokens[-1], tokens[0]):
+            assert await engine.check(SEND, "allowed", SUBJECT, _holding("1"), token) is True
+    finally:
+        await engine.close()
+    assert read == [*tokens, tokens[0]]
 
 
 async def test_two_rules_are_never_one_question(engine: CountedEngine, rules: RememberedRules) -> None:
