@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -17,23 +18,35 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from services.common.permissions import Permission
+from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
+from tests.support.shared_beeps import once_per_engine
 
 SECONDS = 15.0
+
+pytestmark = once_per_engine
 
 
 class PingBot(discord.Client):
     """What docs/bots.md shows, and a record of everything that it was told."""
 
     def __init__(self) -> None:
-        super().__init__(intents=discord.Intents.all())
+        # By default it waits for two seconds that no server comes any more; here it is known which one has to.
+        super().__init__(intents=discord.Intents.all(), guild_ready_timeout=0.1)
         self.is_up = asyncio.Event()
         self.resumes = 0
         self.seen: list[str] = []
         self.log: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(1000)
 
     async def on_ready(self) -> None:
-        self.is_up.set()
+        self._look_around()
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._look_around()
+
+    def _look_around(self) -> None:
+        if self.is_ready() and all(guild.chunked and not guild.unavailable for guild in self.guilds):
+            self.is_up.set()
 
     async def on_resumed(self) -> None:
         self.resumes += 1
@@ -97,6 +110,24 @@ def _utils_without_zstandard() -> ModuleType:
             patch.setitem(sys.modules, name, None)
         spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def made(beep: BeepProcess) -> dict[str, Any]:
+    return beep.demo()
+
+
+@pytest.fixture
+async def demo(request: pytest.FixtureRequest, beep: BeepProcess) -> AsyncIterator[Demo]:
+    """One that these tests share, or the test's own: for those who count what is in it, or send somebody away."""
+    async with AsyncExitStack() as stack:
+        if getattr(request, "param", "shared") == "own":
+            yield await Demo.make(beep, stack)
+        else:
+            yield await Demo.of(beep, request.getfixturevalue("made"), stack)
+
+
+own_demo = pytest.mark.parametrize("demo", ["own"], indirect=True)
 
 
 @pytest.fixture
@@ -334,6 +365,7 @@ async def test_discord_py_gets_forbidden_when_it_lacks_the_right(bot: PingBot, d
     assert refused.value.code == 50013
 
 
+@own_demo
 @pytest.mark.story("BOT-02", "SRV-08", "SRV-22")
 async def test_discord_py_bans_unbans_and_reads_the_audit_log(bot: PingBot, demo: Demo) -> None:
     server = bot.get_guild(int(demo.server_id))

@@ -1,7 +1,7 @@
 import pytest
 
 from services.cli.errors import UserError
-from services.cli.settings import ServiceSettings
+from services.cli.settings import ServiceSettings, authz_addresses
 
 
 def settings(**environment: str) -> ServiceSettings:
@@ -25,6 +25,12 @@ def settings(**environment: str) -> ServiceSettings:
 def test_setting_is_named_when_its_value_means_nothing(name: str, text: str) -> None:
     with pytest.raises(UserError, match=name):
         settings(**{name: text})
+
+
+@pytest.mark.parametrize("setting", ["9091", "127.0.0.1:", "127.0.0.1:9091,", "127.0.0.1:90910"])
+def test_addresses_of_authz_are_refused_when_they_mean_nothing(setting: str) -> None:
+    with pytest.raises(UserError, match=r"BEEP_AUTHZ .* HOST:PORT"):
+        authz_addresses(setting)
 
 
 def test_worker_numbers_differ_when_nothing_is_set() -> None:
