@@ -1,6 +1,6 @@
 """Builds authz: the only place that does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from math import inf
@@ -35,7 +35,7 @@ from services.authz.refusals import Refusals
 from services.authz.service import AuthzService
 from services.authz.store.decision_log import DecisionLog
 from services.authz.store.embedded import EmbeddedAuthorizer
-from services.authz.store.engine_claim import claim, in_use
+from services.authz.store.engine_claim import adopt, claim, in_use
 from services.authz.store.lease import SqliteLeases
 from services.authz.store.measured import MeasuredAuthorizer
 from services.authz.store.permify import PermifyAuthorizer
@@ -51,16 +51,19 @@ CHECKS_AT_ONCE: Final = 16
 @asynccontextmanager
 async def build(
     runtime: Runtime, settings: Settings = DEFAULTS, meters: MeterProvider | None = None
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Callable[[], None]]:
     """Serve decisions at the runtime's server for as long as the context is open.
 
     Args:
         meters: who collects metrics; None: whoever has been set up for the process, or nobody.
+
+    Yields:
+        What is called when all facts are those of the sources, by whoever set `adopts`.
     """
     async with AsyncExitStack() as stack:
         counts, metrics, now = Counts(), Metrics(meters), runtime.clock.monotonic
         stack.callback(metrics.close)
-        stack.enter_context(in_use(runtime.data, alone=not settings.shared))
+        share = stack.enter_context(in_use(runtime.data, shared=settings.shared, adopts=settings.adopts))
         engine = await _open_engine(runtime, settings)
         stack.push_async_callback(engine.close)
         authorizer = MeasuredAuthorizer(engine, counts, metrics, now)
@@ -135,7 +138,12 @@ async def build(
         runtime.server.degraded_unless(DecidesAnew(mandate, permify, runtime.clock))
         runtime.server.set_serving(True)
         stack.callback(runtime.server.set_serving, False)
-        yield
+
+        def adopted() -> None:
+            adopt(runtime.data, settings.engine)
+            share()
+
+        yield adopted
 
 
 async def _open_engine(runtime: Runtime, settings: Settings) -> EmbeddedAuthorizer | PermifyAuthorizer:

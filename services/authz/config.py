@@ -68,7 +68,7 @@ class Settings:
         address: where other authz processes reach this one, `host:port`; empty: nowhere.
         shared: other processes may decide by the same engine: one of them leads (docs/adr/0018-lane-lease.md).
         adopts: the engine may be another than the one before: whoever sets this brings its facts up to date before
-            anybody is served, and says so (`engine_claim.adopt`).
+            anybody is served, and says so (what `build` yields); nobody else decides until then.
     """
 
     schema: Path = Path(__file__).parent / "schema" / "beep.perm"

@@ -1,12 +1,10 @@
 """Another permission engine than before: its facts are brought up to date before anybody is served."""
 
 import logging
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from beep.authz.v1.drift_service_pb2 import DRIFT_KIND_UNSTATED
-from services.authz.store.engine_claim import adopt
 from services.cli.reconciliation import Reconciliation
 from services.common.clock import Clock
 from services.common.errors import Unavailable
@@ -18,10 +16,15 @@ WALKS: Final = 3
 """What one repairs the next finds in order; more than two are needed by nobody whose sources stand still."""
 
 
-async def adopt_engine(data: Path, before: str, now: str, peers: Mapping[str, Channel], clock: Clock) -> None:
-    """Compare all facts with their sources, repair them, and write down that this engine decides.
+async def adopt_engine(
+    before: str, now: str, adopted: Callable[[], None], peers: Mapping[str, Channel], clock: Clock
+) -> None:
+    """Compare all facts with their sources, repair them, and then say that this engine decides.
 
     It holds what it held when it last decided here, or nothing: what was taken away since then would be allowed again.
+
+    Args:
+        adopted: called when all is right; writes it down.
 
     Raises:
         BeepError: not all of it is right; the engine before stays written down.
@@ -30,7 +33,7 @@ async def adopt_engine(data: Path, before: str, now: str, peers: Mapping[str, Ch
     reconciliation = Reconciliation(peers, _nobody_listens, clock)
     for _ in range(WALKS):
         if not await _repair(reconciliation):
-            adopt(data, now)
+            adopted()
             return
     raise Unavailable("ENGINE_CHANGED", "its facts could not all be brought up to date; start again")
 

@@ -102,18 +102,19 @@ async def running(settings: UpSettings) -> AsyncIterator[Addresses]:
             tokens = InternalTokens(load_or_create_key(settings.data / INTERNAL_KEY), clock)
         host = _Host(settings, clock, tokens, bus, stack)
 
-        before = ""
+        before, adopted = "", None
         if settings.authz:
             host.use("authz", settings.authz)
         else:
             with starting("authz", settings.data):
                 before = engine_before(settings.data, chosen.authz.engine)
-            await host.start("authz", partial(authz.build, settings=replace(chosen.authz, adopts=bool(before))))
+            engine = replace(chosen.authz, adopts=bool(before))
+            adopted = await host.start("authz", partial(authz.build, settings=engine))
         pages = await host.start("users", partial(users.build, settings=chosen.users))
         await host.start("servers", partial(servers.build, settings=chosen.servers))
-        if before:
+        if before and adopted:
             with starting(f"with {chosen.authz.engine} after {before}", settings.data):
-                await adopt_engine(settings.data, before, chosen.authz.engine, host.peers(operator.NAME), clock)
+                await adopt_engine(before, chosen.authz.engine, adopted, host.peers(operator.NAME), clock)
         await host.start("messages", partial(messages.build, settings=chosen.messages))
         await host.start("webhooks", partial(webhooks.build, settings=chosen.webhooks))
         sessions = await host.start("gateway", partial(gateway.build, settings=chosen.gateway))

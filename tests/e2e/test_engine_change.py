@@ -12,7 +12,7 @@ import pytest
 from services.authz.config import DATABASE
 from services.authz.store.engine_claim import adopt
 from services.common.permissions import Permission
-from tests.support.authz_process import free_ports
+from tests.support.authz_process import authz_processes, free_ports
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
 from tests.support.permify import PermifyServer
@@ -94,5 +94,35 @@ async def test_authz_alone_and_another_installation_are_refused(tmp_path: Path, 
         foreign = _start(tmp_path / "other", "up", **settings)
         assert foreign.returncode == 1
         assert "belongs to another Beep" in foreign.stderr
+    finally:
+        beep.stop()
+
+
+async def test_engine_is_not_changed_while_others_decide_by_the_one_before(
+    tmp_path: Path, permify: PermifyServer
+) -> None:
+    """They would lead the lane, and compare their own facts instead of those of the engine that is to decide."""
+    first, second = (UNLIMITED | permify.environment(permify.new_tenant()) for _ in range(2))
+    beep = BeepProcess(tmp_path / "data", env=first).start()
+    try:
+        async with AsyncExitStack() as stack:
+            demo = await Demo.make(beep, stack)
+            keepers = await demo.role("keepers", int(Permission.MANAGE_CHANNELS), demo.sender)
+            channel = f"/channels/{demo.channel_id}"
+            await demo.sender.ok("PATCH", channel, TOPIC)
+            beep.stop()
+            beep.env = second
+            beep.start()
+            await demo.owner.ok("DELETE", f"/guilds/{demo.server_id}/members/{demo.sender.user_id}/roles/{keepers}")
+            beep.stop()
+            beep.env = first
+            with authz_processes(2, beep.data, second):
+                back = _start(beep.data, "up", **first)
+                assert back.returncode == 1
+                assert "Stop them first" in back.stderr
+            beep.start()
+            assert (await demo.sender.refused("PATCH", channel, TOPIC))[0] == FORBIDDEN
+            with authz_processes(1, beep.data, first):  # from now on others may decide by it too
+                assert await reconcile(beep) == []
     finally:
         beep.stop()

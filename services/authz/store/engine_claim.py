@@ -66,25 +66,42 @@ def adopt(data: Path, engine: str) -> None:
 
 
 @contextmanager
-def in_use(data: Path, *, alone: bool) -> Iterator[None]:
+def in_use(data: Path, *, shared: bool, adopts: bool) -> Iterator[Callable[[], None]]:
     """Hold the directory's lock; free as soon as the process that has it is gone, however it went.
 
     Args:
-        alone: nobody else may decide here; else others who are not alone may.
+        shared: others who say so may decide here too.
+        adopts: not yet. Who decides by the engine before would lead, and have its facts compared instead.
+
+    Yields:
+        What lets the others in, when the engine is adopted. Raises as this does.
 
     Raises:
         Unavailable: ENGINE_IN_USE.
     """
     with (data / PROCESS_LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unavailable(
-                "ENGINE_IN_USE",
-                f"another process decides on {data} already, and the embedded engine serves only one. Stop it, or use "
-                "it (BEEP_AUTHZ=HOST:PORT); several can share Permify (BEEP_AUTHORIZER=permify://HOST:PORT)",
-            ) from None
-        yield
+
+        def take(kind: int) -> None:
+            try:
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Unavailable("ENGINE_IN_USE", _in_use(data, adopts=adopts)) from None
+
+        take(fcntl.LOCK_SH if shared and not adopts else fcntl.LOCK_EX)
+        yield lambda: take(fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+
+
+def _in_use(data: Path, *, adopts: bool) -> str:
+    if adopts:
+        return (
+            f"other processes decide on {data} by the engine before, and this one is set to another. Stop them first: "
+            "nobody may decide while the facts are brought up to date"
+        )
+    return (
+        f"another process decides on {data} already, and the embedded engine serves only one. Stop it, or use it "
+        "(BEEP_AUTHZ=HOST:PORT); several can share Permify (BEEP_AUTHORIZER=permify://HOST:PORT), but for the moment "
+        "in which `beep up` changes to it"
+    )
 
 
 @contextmanager

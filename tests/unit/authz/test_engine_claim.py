@@ -1,5 +1,6 @@
 """Whoever decides on a data directory is written down in it."""
 
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -45,11 +46,31 @@ def test_directory_without_a_record_was_decided_by_the_embedded_engine_if_its_fa
 
 
 def test_who_decides_alone_and_others_keep_each_other_out(tmp_path: Path) -> None:
-    with in_use(tmp_path, alone=False), in_use(tmp_path, alone=False):
-        with pytest.raises(Unavailable) as refused, in_use(tmp_path, alone=True):
+    shared, alone = partial(in_use, tmp_path, shared=True, adopts=False), partial(in_use, tmp_path, shared=False)
+    with shared(), shared():
+        with pytest.raises(Unavailable, match="serves only one") as refused, alone(adopts=False):
             pass
         assert refused.value.reason == "ENGINE_IN_USE"
-    with in_use(tmp_path, alone=True), pytest.raises(Unavailable), in_use(tmp_path, alone=False):
+    with alone(adopts=False), pytest.raises(Unavailable), shared():
         pass
-    with in_use(tmp_path, alone=True):
+    with alone(adopts=False):
         pass
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_who_adopts_an_engine_is_alone_until_it_has(tmp_path: Path, shared: bool) -> None:
+    other = partial(in_use, tmp_path, shared=True, adopts=False)
+    adopting = partial(in_use, tmp_path, shared=shared, adopts=True)
+    with other(), pytest.raises(Unavailable, match="Stop them first") as refused, adopting():
+        pass
+    assert refused.value.reason == "ENGINE_IN_USE"
+    with adopting() as let_others_in:
+        with pytest.raises(Unavailable), other():
+            pass
+        let_others_in()
+        if shared:
+            with other():
+                pass
+        else:
+            with pytest.raises(Unavailable), other():
+                pass
