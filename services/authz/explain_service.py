@@ -1,6 +1,6 @@
 """gRPC in, for people: why something was refused, or would be. Who asks decides how much of it they hear.
 
-oneself                       limited, always (as long as one is in the server)
+oneself                       limited: while one is in the server, and of what was refused then also later
 who manages the server        full; a channel that they may not view stays closed to them as well
 a global moderator            full
 anybody else                  404 outside of the server, 403 inside

@@ -7,7 +7,8 @@ nobody waits for company. Each function has its own savepoint, so one that fails
 Reads. A few threads with read-only connections; each function sees one snapshot, and everything that was
 acknowledged before it was asked for.
 
-The file belongs to one process: the writer's queue, not SQLite's lock, is what orders changes.
+Mostly the file belongs to one process, and the writer's queue is what orders changes. Where several share one, only
+SQLite's lock orders theirs: each function then has to be right whatever another process committed just before.
 """
 
 import asyncio

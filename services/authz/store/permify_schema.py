@@ -45,7 +45,7 @@ class PermifySchema:
         return answer.schema_version
 
     async def versions(self) -> list[str]:
-        """All versions of the tenant, the newest first."""
+        """The newest versions of the tenant, at most `LOOK_BACK`, the newest first."""
         try:
             answer = await self._calls(
                 self._stub.List,
