@@ -6,7 +6,8 @@ from typing import Final
 from beep.authz.v1 import drift_service_pb2 as pb
 from beep.authz.v1 import facts_service_pb2 as facts_pb
 from beep.authz.v1.drift_service_pb2_grpc import DriftServiceServicer
-from services.authz.domain.drift import Difference, DriftKind, FactKey, FactKind, Stated
+from services.authz.domain.drift import Difference, DriftKind, Stated
+from services.authz.domain.fact_keys import FactKey, FactKind
 from services.authz.fact_changes import change_of
 from services.authz.leader import PEER, Leader
 from services.authz.reconcile import Reconciler
@@ -16,7 +17,6 @@ from services.common.limits import FACTS_PAGE
 
 _KINDS: Final[Mapping[FactKind, "facts_pb.FactKind.ValueType"]] = {
     FactKind.SERVER: facts_pb.FACT_KIND_SERVER,
-    FactKind.ROLES: facts_pb.FACT_KIND_ROLES,
     FactKind.CHANNEL: facts_pb.FACT_KIND_CHANNEL,
     FactKind.SEAT: facts_pb.FACT_KIND_SEAT,
     FactKind.THREAD: facts_pb.FACT_KIND_THREAD,

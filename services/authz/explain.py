@@ -33,7 +33,7 @@ from services.common.errors import Internal
 logger = logging.getLogger(__name__)
 
 Pinned: TypeAlias = Instant | PrivatePin
-"""Somebody in a server, in one channel of a server, or and a private channel."""
+"""Somebody in a server, in one channel of a server, or in a private channel."""
 
 Facts: TypeAlias = Mapping[Entity, Mapping[str, Value]]
 
@@ -134,7 +134,6 @@ class Explainer:
         facts = await self._authorizer.read_attributes([channel, user], pin.head)
         return PrivateSituation(
             user_id=pin.user_id,
-            channel_id=pin.channel_id,
             participants=frozenset(_ids(facts, channel, "participants")),
             suspended=_value(facts, user, "suspended") is True,
             silenced=_value(facts, channel, "silenced") is True,
@@ -146,9 +145,7 @@ def _channel(channels: Sequence[ChannelPin], overwrites: Mapping[int, Overwritte
         return None
     (channel,) = channels
     thread = channel.thread
-    return ChannelSituation(
-        channel.asked_id, overwrites, is_thread=thread is not None, locked=thread is not None and thread.locked
-    )
+    return ChannelSituation(overwrites, is_thread=thread is not None, locked=thread is not None and thread.locked)
 
 
 def _overwritten(lines: Sequence[str], server_id: int) -> Overwritten:

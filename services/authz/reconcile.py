@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.authz.domain.changes import RemoveChannel, SetChannel
-from services.authz.domain.drift import Comparison, FactKey, FactKind, Held, Stated, compare, entities_of, key_of
+from services.authz.domain.drift import Comparison, Held, Stated, compare, entities_of
+from services.authz.domain.fact_keys import FactKey, FactKind, key_of
 from services.authz.domain.facts import Attribute, Relationship, server_of
 from services.authz.lane import Lane
 from services.authz.store.ports import Authorizer, Page, Token

@@ -24,11 +24,9 @@ class ChannelSituation:
     """A channel of a server, or a thread that hangs on one.
 
     Attributes:
-        channel_id: what was asked about.
         overwrites: by bit; those of the channel that a thread hangs on. A bit without any is left out.
     """
 
-    channel_id: int
     overwrites: Mapping[int, Overwritten] = field(default_factory=dict)
     is_thread: bool = False
     locked: bool = False
@@ -65,7 +63,6 @@ class PrivateSituation:
     """Somebody, and a private channel."""
 
     user_id: int
-    channel_id: int
     participants: frozenset[int]
     suspended: bool = False
     silenced: bool = False

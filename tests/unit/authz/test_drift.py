@@ -18,7 +18,8 @@ from services.authz.domain.changes import (
     SetSuspended,
     SetThread,
 )
-from services.authz.domain.drift import Comparison, DriftKind, Held, Stated, compare, key_of
+from services.authz.domain.drift import Comparison, DriftKind, Held, Stated, compare
+from services.authz.domain.fact_keys import key_of
 from services.authz.domain.facts import (
     CHANNEL_RIGHT,
     SERVER_RIGHT,

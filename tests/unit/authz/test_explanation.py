@@ -36,7 +36,7 @@ def situation_of(oracle: Oracle, user: int, place: int = 0) -> ServerSituation:
                     frozenset(target for target, overwrite in own if overwrite.allow & right.mask),
                     frozenset(target for target, overwrite in own if overwrite.deny & right.mask),
                 )
-        channel = ChannelSituation(place, overwrites, thread is not None, bool(thread and thread.locked))
+        channel = ChannelSituation(overwrites, thread is not None, bool(thread and thread.locked))
     return ServerSituation(
         user_id=user,
         server_id=server.id,
@@ -213,7 +213,7 @@ def test_private_channel_is_explained_and_turned_over() -> None:
     for participants in (frozenset({1, 2}), frozenset({2})):
         for suspended in (False, True):
             for silenced in (False, True):
-                situation = PrivateSituation(1, 9, participants, suspended, silenced)
+                situation = PrivateSituation(1, participants, suspended, silenced)
                 for right in RIGHTS:
                     explanation = explain(situation, right)
                     reads = 1 in participants and not suspended and right.in_private is not None
