@@ -27,7 +27,8 @@ Ids = dict[str, str]
 class Stage:
     """`friend` is a member, a friend and in the group; `other` a friend and invited; `member` just that; `banned` is.
 
-    `spent` is somebody whose account may end, with the secret of a second factor where one is wanted.
+    `spent` is somebody whose account may end, with the secret of a second factor where one is wanted. `worn`: something
+    has been done to what is there, so it is made anew before it is named again.
     """
 
     beep: BeepProcess
@@ -36,6 +37,7 @@ class Stage:
     bots: dict[str, Ids] = field(default_factory=dict)
     ids: Ids = field(default_factory=dict)
     spent: Account | None = None
+    worn: bool = False
     _codes: Iterator[str] = field(default_factory=lambda: iter(()))
 
     @classmethod
@@ -75,8 +77,13 @@ class Stage:
         self._codes = iter(enrolment["recovery_codes"])
         return next(self._codes)
 
+    def mend(self) -> None:
+        if self.worn:
+            self.rebuild()
+
     def rebuild(self) -> None:
-        """Everything anew: something has been done to the old."""
+        """Everything anew."""
+        self.worn = False
         self._clear()
         server = self._ok("owner", "POST", f"{DISCORD}/guilds", {"name": "Conformance"})
         self.ids = {"server_id": server["id"], "text": server["system_channel_id"], "emoji": THUMB}
