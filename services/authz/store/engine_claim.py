@@ -14,9 +14,12 @@ from typing import IO, Final
 import msgspec
 
 from services.authz.config import DATABASE, EMBEDDED_ENGINE
-from services.common.errors import Unavailable
+from services.common.errors import Internal, Unavailable
 
 RECORD: Final = "authz.engine"
+RECORD_BYTES: Final = 512
+"""What a disk writes as one; a record is a quarter of it, and padded."""
+
 PROCESS_LOCK: Final = "authz.lock"
 
 
@@ -43,6 +46,7 @@ def claim(data: Path, engine: str, new_id: Callable[[], str], *, adopts: bool) -
 
     Raises:
         Unavailable: ENGINE_CHANGED.
+        Internal: ENGINE_RECORD_DAMAGED, as everything here that reads the record.
     """
     with _record(data) as file:
         found = _read(file, data, engine)
@@ -115,15 +119,16 @@ def _record(data: Path) -> Iterator[IO[bytes]]:
 def _read(file: IO[bytes], data: Path, engine: str) -> Claim:
     file.seek(0)
     if text := file.read():
-        return msgspec.json.decode(text, type=Claim)
+        try:
+            return msgspec.json.decode(text, type=Claim)
+        except msgspec.DecodeError:
+            raise Internal("ENGINE_RECORD_DAMAGED", f"{data / RECORD} is damaged; restore it from a backup") from None
     # Without a record there is no installation either, so no tenant that held facts lets it in: what is found is empty,
     # and an empty engine allows nothing.
     return Claim("", EMBEDDED_ENGINE if (data / DATABASE).exists() else engine)
 
 
 def _write(file: IO[bytes], found: Claim) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(msgspec.json.encode(found))
-    file.flush()
+    # One write over what is there, of equal length: whenever the process or the power goes, there is a whole record.
+    os.pwrite(file.fileno(), msgspec.json.encode(found).ljust(RECORD_BYTES), 0)
     os.fsync(file.fileno())

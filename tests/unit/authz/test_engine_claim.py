@@ -1,5 +1,6 @@
 """Whoever decides on a data directory is written down in it."""
 
+import resource
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.authz.config import DATABASE, EMBEDDED_ENGINE
-from services.authz.store.engine_claim import Claim, adopt, claim, engine_before, in_use
-from services.common.errors import Unavailable
+from services.authz.store.engine_claim import RECORD, Claim, adopt, claim, engine_before, in_use
+from services.common.errors import Internal, Unavailable
 
 PERMIFY = "tenant beep of Permify"
 
@@ -37,6 +38,36 @@ def test_other_engine_is_refused_until_somebody_adopts_it(tmp_path: Path) -> Non
     assert engine_before(tmp_path, PERMIFY) == ""
     with pytest.raises(Unavailable):
         _claim(tmp_path, EMBEDDED_ENGINE)
+
+
+def test_record_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+    _claim(tmp_path, PERMIFY)
+    before = (tmp_path / RECORD).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            adopt(tmp_path, EMBEDDED_ENGINE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / RECORD).read_bytes() == before
+
+
+def test_record_keeps_its_length_so_that_none_is_cut_off(tmp_path: Path) -> None:
+    _claim(tmp_path, EMBEDDED_ENGINE)
+    length = (tmp_path / RECORD).stat().st_size
+    adopt(tmp_path, PERMIFY)
+    assert (tmp_path / RECORD).stat().st_size == length
+
+
+@pytest.mark.parametrize("damaged", ["not what it was", "{}", '{"installation": "id1", "eng'])
+def test_damaged_record_is_named(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / RECORD).write_text(damaged)
+    for use in (_claim, engine_before, adopt):
+        with pytest.raises(Internal, match=str(tmp_path / RECORD)) as refused:
+            use(tmp_path, EMBEDDED_ENGINE)
+        assert refused.value.reason == "ENGINE_RECORD_DAMAGED"
+    assert (tmp_path / RECORD).read_text() == damaged
 
 
 def test_directory_without_a_record_was_decided_by_the_embedded_engine_if_its_facts_are_there(tmp_path: Path) -> None:
