@@ -67,10 +67,11 @@ class Decisions:
     ) -> Decision:
         """May the user do all of `required` and one of `any_of` on the server? Raises ValueError for an unknown bit."""
         (instant,) = self._pinning.members((user_id,), server_id)
-        caller = await self._waves.caller(instant)
+        wanted = required | any_of | optional
+        caller = await self._waves.caller(instant, wanted)
         if caller is None:
             return _HIDDEN
-        granted = await self._waves.granted_on_server(caller, required | any_of | optional)
+        granted = await self._waves.granted_on_server(caller, wanted)
         return _decide(caller, instant, _missing(required, any_of, granted), (any_of | optional) & granted)
 
     async def authorize_in_channel(
@@ -84,11 +85,12 @@ class Decisions:
         instant = await self._pinning.in_channel(user_id, channel_id)
         if isinstance(instant, PrivatePin):
             return await self._in_private(instant, required, any_of, optional)
-        caller = None if instant is None else await self._waves.caller(instant)
+        wanted = required | any_of | optional
+        caller = None if instant is None else await self._waves.caller(instant, wanted)
         if instant is None or caller is None:
             return _HIDDEN
         (channel,) = instant.channels
-        granted = await self._waves.granted(caller, channel, required | any_of | optional)
+        granted = await self._waves.granted(caller, channel, wanted)
         decision = _decide(caller, instant, _missing(required, any_of, granted), (any_of | optional) & granted)
         if channel.thread is None:
             return decision

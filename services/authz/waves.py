@@ -7,8 +7,9 @@ All of them are asked as of one instant (services/authz/pinning.py). Read anew i
 states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
 """
 
-from collections.abc import Callable, Coroutine, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from services.authz.abreast import abreast
@@ -123,11 +124,14 @@ class Waves:
         self._at_once = at_once
         self._read_ahead = read_ahead
 
-    async def caller(self, instant: Instant) -> Caller | None:
-        """The member of the instant, or None if the user is not one, or the server does not exist."""
+    async def caller(self, instant: Instant, expected: int = 0) -> Caller | None:
+        """The member of the instant, or None if the user is not one, or the server does not exist.
+
+        `expected`: the bits that will be asked about next, on the server or in the one channel of the instant.
+        """
         known: Caller | bool | None = self._answers.get(instant.member)
         if known is None:
-            known = await self._answers.ask(instant.member, self._first_wave, instant)
+            known = await self._answers.ask(instant.member, self._first_wave, instant, expected)
         return known if isinstance(known, Caller) else None
 
     async def on_server(self, caller: Caller, right: Right) -> bool:
@@ -210,9 +214,7 @@ class Waves:
     async def _mask_in_channel(self, caller: Caller, channel: ChannelPin, rights: Sequence[Right]) -> int:
         if self._at_once > 1:
             # The second wave of them all together: what is below would ask each right's when its turn comes.
-            threads = channel.thread is not None
-            granting = {SEND_IN_THREADS if threads and right is SEND else right: None for right in (VIEW, *rights)}
-            await abreast(self._at_once, (self.on_server(caller, right) for right in granting))
+            await abreast(self._at_once, (self.on_server(caller, right) for right in _granting(rights, (channel,))))
         viewed = await self.views(caller, channel)
         held = await abreast(
             self._at_once, (self.in_channel(caller, channel, right, viewed=viewed) for right in rights)
@@ -226,19 +228,17 @@ class Waves:
                 return False
         return True
 
-    async def _first_wave(self, instant: Instant) -> Caller | bool:
+    async def _first_wave(self, instant: Instant, expected: int) -> Caller | bool:
         pin = instant.member
         if self._read_ahead is not None and len(instant.channels) == 1:
             # In the time of one call instead of three. Where there are more channels, most are read for others already.
             (channel,) = instant.channels
-            await abreast(
-                self._at_once,
-                (
-                    self._pinning.membership(pin, instant.head),
-                    self._read_ahead(SERVER_RIGHT, pin.server_id, pin.server),
-                    self._read_ahead(CHANNEL_RIGHT, channel.channel_id, channel.token),
-                ),
+            reads = (
+                partial(self._pinning.membership, pin, instant.head),
+                partial(self._read_ahead, SERVER_RIGHT, pin.server_id, pin.server),
+                partial(self._read_ahead, CHANNEL_RIGHT, channel.channel_id, channel.token),
             )
+            await abreast(self._at_once, (read() for read in reads))
         facts = await self._pinning.membership(pin, instant.head)
         if not facts.is_member:
             return False
@@ -250,9 +250,7 @@ class Waves:
             sovereign=facts.is_owner,
             roles=facts.roles,
         )
-        administrator = Entity(SERVER_RIGHT, f"{pin.server_id}.{ADMINISTRATOR.name}")
-        unmuted = unmuted._replace(sovereign=await self._answer(Question(administrator, unmuted, pin.server)))
-        return Caller(
+        caller = Caller(
             user_id=pin.user_id,
             server_id=pin.server_id,
             token=pin.server,
@@ -260,6 +258,19 @@ class Waves:
             role_ids=tuple(sorted(int(role) for role in facts.roles if int(role) != pin.server_id)),
             unmuted=unmuted,
             context=unmuted._replace(muted=facts.muted),
+        )
+        # Most callers are no administrators. The second wave of those needs no answer of the first.
+        ahead = _granting(rights_in(expected), instant.channels) if self._at_once > 1 else ()
+        administrator = Entity(SERVER_RIGHT, f"{pin.server_id}.{ADMINISTRATOR.name}")
+        asks = (
+            partial(self._answer, Question(administrator, unmuted, pin.server)),
+            *(partial(self.on_server, caller, right) for right in ahead),
+        )
+        sovereign, *_ = await abreast(self._at_once, (ask() for ask in asks))
+        return replace(
+            caller,
+            unmuted=caller.unmuted._replace(sovereign=sovereign),
+            context=caller.context._replace(sovereign=sovereign),
         )
 
     async def _in_channel(
@@ -283,6 +294,14 @@ class Waves:
 
 def _mask(rights: Sequence[Right], held: Sequence[bool]) -> int:
     return sum(right.mask for right, has in zip(rights, held, strict=True) if has)
+
+
+def _granting(rights: Sequence[Right], channels: Sequence[ChannelPin]) -> Collection[Right]:
+    """The rights on the server that rights there, or in one of its channels, begin with."""
+    if not channels:
+        return rights
+    threads = any(channel.thread is not None for channel in channels)
+    return {SEND_IN_THREADS if threads and right is SEND else right: None for right in (VIEW, *rights)}
 
 
 def _granted(caller: Caller, channel: ChannelPin, wanted: int) -> Hashable:
