@@ -15,7 +15,7 @@ from services.gateway.domain.intents import Intent
 from tests.support.api import Api
 from tests.support.audience import Audience
 from tests.support.beep_process import BeepProcess
-from tests.support.gateway_client import GatewayClient
+from tests.support.gateway_client import ALL_BUT_PRESENCES, GatewayClient
 from tests.support.newcomer import Newcomer
 from tests.support.roles import NOTHING, VIEWER
 from tests.support.world import World
@@ -330,11 +330,8 @@ async def _is_open(client: GatewayClient) -> bool:
 @pytest.mark.parametrize("compress", ["zlib-stream", "zstd-stream"])
 async def test_a_compressed_session_says_the_same_as_a_plain_one(world: World, compress: str) -> None:
     """The client checks each frame: binary, flushed, and one JSON document once inflated."""
-    # With somebody there already who stays, coming is no news of presence: the two get the same.
-    there = await world.connect(world.owner)
-    await there.wait_for_message(await world.owner.send(world.channel_id, "here"))
-    plain = await world.connect(world.owner)
-    compressed = await world.connect(world.owner, compress=compress)
+    plain = await world.connect(world.owner, intents=ALL_BUT_PRESENCES)
+    compressed = await world.connect(world.owner, compress=compress, intents=ALL_BUT_PRESENCES)
     for number in range(50):
         await world.owner.send(world.channel_id, f"message {number} ☃ {'x' * number * 20}")
     for session in (plain, compressed):

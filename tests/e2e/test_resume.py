@@ -8,7 +8,7 @@ import pytest
 
 from services.common.permissions import Permission as P
 from tests.support.api import Api
-from tests.support.gateway_client import GatewayClient
+from tests.support.gateway_client import ALL_BUT_PRESENCES, GatewayClient
 from tests.support.newcomer import Newcomer
 from tests.support.roles import VIEWER
 from tests.support.world import World
@@ -29,11 +29,8 @@ async def say(world: World, *texts: str) -> Any:
 @pytest.mark.story("GTW-05")
 @pytest.mark.parametrize("compress", ["", "zlib-stream", "zstd-stream"])
 async def test_exactly_what_was_missed_is_replayed_in_order_and_then_resumed(world: World, compress: str) -> None:
-    # With somebody there already who stays, coming and going is no news of presence: the two get the same.
-    there = await world.connect(world.owner)
-    await there.wait_for_message(await say(world, "here"))
-    session = await world.connect(world.owner, compress=compress)
-    witness = await world.connect(world.owner)
+    session = await world.connect(world.owner, compress=compress, intents=ALL_BUT_PRESENCES)
+    witness = await world.connect(world.owner, intents=ALL_BUT_PRESENCES)
     await session.wait_for_message(await say(world, "before"))
     await session.cut()
 

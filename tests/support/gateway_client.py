@@ -12,6 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 ALL_INTENTS = (1 << 26) - 1
+ALL_BUT_PRESENCES = ALL_INTENTS & ~(1 << 8)
+"""For those whose news are compared with somebody else's: who is there is told a second later, to whoever is there."""
 SECONDS = 10.0
 
 Dispatch = dict[str, Any]
