@@ -289,7 +289,7 @@ def _remember_rules_for_everybody(patch: pytest.MonkeyPatch, engine: Engine) -> 
 
     async def ask_for_all(self: Answers, key: Any, *arguments: Any) -> Any:
         rule = isinstance(key, tuple) and isinstance(key[0], RuleCall)
-        return await ask(self, key[:2] if rule else key, *arguments)
+        return await ask(self, (*key[:2], ()) if rule else key, *arguments)
 
     patch.setattr(Answers, "ask", ask_for_all)
 
