@@ -32,7 +32,7 @@ def creates_in_turns(beeps: Mapping[str, tuple[World, int]], in_flight: int) -> 
     the same machine. The CPU time is that of all the while: also of what was put off until the other's turn."""
     for world, _ in beeps.values():
         _send(world, WARM_UP, in_flight)
-    time.sleep(PUT_OFF_SECONDS)
+    time.sleep(PUT_OFF_SECONDS)  # what the warm-up put off is none of what is measured
     cpu = {name: cpu_seconds(pid) for name, (_, pid) in beeps.items()}
     walls = dict.fromkeys(beeps, 0.0)
     taken: dict[str, list[float]] = {name: [] for name in beeps}
@@ -40,7 +40,7 @@ def creates_in_turns(beeps: Mapping[str, tuple[World, int]], in_flight: int) -> 
         start = time.perf_counter()
         taken[name] += _send(beeps[name][0], TURN, in_flight)
         walls[name] += time.perf_counter() - start
-    time.sleep(PUT_OFF_SECONDS)
+    time.sleep(PUT_OFF_SECONDS)  # what the run put off is paid for by the run
     return {name: _figures(taken[name], walls[name], cpu_seconds(beeps[name][1]) - cpu[name]) for name in beeps}
 
 

@@ -176,7 +176,7 @@ class Refusals:
         except BeepError as error:
             self.lost += len(batch)
             logger.error("refusals_not_stored", extra={"count": len(batch), "reason": error.reason})
-        except Exception:  # what the disk does once must not end the record of all that is refused later
+        except Exception:  # logged and counted as lost: what the disk does once must not end all record of refusals
             self.lost += len(batch)
             logger.exception("refusals_not_stored", extra={"count": len(batch)})
         for entry in batch:

@@ -35,7 +35,7 @@ async def running(job: Coroutine[None, None, None]) -> AsyncIterator[None]:
             task = tasks.create_task(job)
             yield
             task.cancel()
-    except ExceptionGroup as group:
+    except ExceptionGroup as group:  # the task group's wrapping, around whatever was raised: only that is taken off
         if len(group.exceptions) > 1:
             raise
         only = group.exceptions[0]

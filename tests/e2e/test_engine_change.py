@@ -29,16 +29,22 @@ def _start(data: Path, *arguments: str, **env: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60, check=False)
 
 
+async def with_a_keeper(beep: BeepProcess, stack: AsyncExitStack) -> tuple[Demo, str, str]:
+    """A server, a role whose holder has just changed a channel, and the path of that channel."""
+    demo = await Demo.make(beep, stack)
+    keepers = await demo.role("keepers", int(Permission.MANAGE_CHANNELS), demo.sender)
+    channel = f"/channels/{demo.channel_id}"
+    await demo.sender.ok("PATCH", channel, TOPIC)
+    return demo, keepers, channel
+
+
 async def test_facts_of_an_engine_that_decided_long_ago_are_repaired_before_anybody_is_served(tmp_path: Path) -> None:
     if BeepProcess.permify is not None:
         pytest.skip("the engine that is embedded plays both parts")
     beep = BeepProcess(tmp_path / "data", env=UNLIMITED).start()
     try:
         async with AsyncExitStack() as stack:
-            demo = await Demo.make(beep, stack)
-            keepers = await demo.role("keepers", int(Permission.MANAGE_CHANNELS), demo.sender)
-            channel = f"/channels/{demo.channel_id}"
-            await demo.sender.ok("PATCH", channel, TOPIC)
+            demo, keepers, channel = await with_a_keeper(beep, stack)
             beep.stop()
             old = shutil.copytree(beep.data, tmp_path / "old")
             beep.start()
@@ -106,10 +112,7 @@ async def test_engine_is_not_changed_while_others_decide_by_the_one_before(
     beep = BeepProcess(tmp_path / "data", env=first).start()
     try:
         async with AsyncExitStack() as stack:
-            demo = await Demo.make(beep, stack)
-            keepers = await demo.role("keepers", int(Permission.MANAGE_CHANNELS), demo.sender)
-            channel = f"/channels/{demo.channel_id}"
-            await demo.sender.ok("PATCH", channel, TOPIC)
+            demo, keepers, channel = await with_a_keeper(beep, stack)
             beep.stop()
             beep.env = second
             beep.start()

@@ -131,7 +131,7 @@ async def test_nothing_is_allowed_unchecked_and_beep_is_back_by_itself(
     begun = time.monotonic()
     while (told := await health(serving)) != (200, "serving"):
         assert time.monotonic() - begun < BACK_WITHIN, f"still {told}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # it is another process, whose state is only heard by asking again
     roles = {found["id"]: found for found in await demo.owner.ok("GET", f"/guilds/{demo.server_id}/roles")}
     assert (roles[may_send]["permissions"], roles[may_send]["name"]) == ("0", "may send")
     for path, wanted in ((cold, {"after"}), (unasked, {"before"})):

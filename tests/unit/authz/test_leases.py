@@ -193,7 +193,7 @@ class TestReign:
         reign.wrote([user_epoch(1)], "t1")
         known = asyncio.ensure_future(reign.known_to_all())
         for seconds in (READ_LEASE_SECONDS - 0.1, 0.2):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # it begins to wait, on the clock of this test
             assert not known.done()
             clock.advance(seconds)
             assert (await reign.news("ada", 7, 0)).bumps == [Bump("t1", (user_epoch(1),))]

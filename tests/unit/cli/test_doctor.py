@@ -247,6 +247,7 @@ def test_doctor_tells_a_wrong_key_and_a_wrong_port_of_permify_apart(private_data
     wrong_key = examine(private_data, environment | {"BEEP_PERMIFY_KEY": "hunter2"})["authz"]
     assert "Permify refuses this key" in wrong_key.detail
     if not permify.http:
+        # Somebody else's Permify: where its other port is only they know. One that the tests start themselves has it.
         pytest.skip("BEEP_TEST_PERMIFY_HTTP names no HTTP port of the Permify that runs already")
     wrong_port = examine(private_data, environment | {"BEEP_AUTHORIZER": f"permify://{permify.http}"})["authz"]
     assert "gRPC port (3478)" in wrong_port.detail

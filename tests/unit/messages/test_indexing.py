@@ -38,6 +38,11 @@ async def running(notes: Notes) -> AsyncIterator[tuple[Indexer, ManualClock]]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def pass_pause(clock: ManualClock) -> None:
+    clock.advance(PAUSE_SECONDS)
+    await clock.until_sleeping()
+
+
 async def test_indexer_begins_with_what_was_left_behind_in_bounded_batches() -> None:
     notes = Notes(waiting=2 * BATCH + 1)
     async with running(notes):
@@ -50,11 +55,9 @@ async def test_indexer_waits_for_company_when_woken() -> None:
         for _ in range(3):
             notes.waiting += 1
             indexer.wake()
-        clock.advance(PAUSE_SECONDS)
-        await clock.until_sleeping()
+        await pass_pause(clock)
         assert notes.batches == [0]
-        clock.advance(PAUSE_SECONDS)
-        await clock.until_sleeping()
+        await pass_pause(clock)
         assert notes.batches == [0, 3]
 
 
@@ -64,13 +67,11 @@ async def test_indexer_lets_senders_go_first_but_not_for_ever() -> None:
         for _ in range(3):
             notes.waiting += 1
             indexer.wake()
-            clock.advance(PAUSE_SECONDS)
-            await clock.until_sleeping()
+            await pass_pause(clock)
         assert notes.batches == [0]
         for _ in range(LEFT_FOR_LATER):
             indexer.wake()
-        clock.advance(PAUSE_SECONDS)
-        await clock.until_sleeping()
+        await pass_pause(clock)
         assert notes.batches == [0, 3]
 
 
@@ -88,6 +89,5 @@ async def test_indexer_tries_again_when_the_store_failed() -> None:
     notes.failures = 1
     async with running(notes) as (_, clock):
         assert notes.batches == []
-        clock.advance(PAUSE_SECONDS)
-        await clock.until_sleeping()
+        await pass_pause(clock)
         assert notes.batches == [1]
