@@ -67,7 +67,7 @@ async def parts(
             rules or engine,
             pinning,
             answers,
-            at_once=1 if request.param == "embedded" else CHECKS_AT_ONCE,
+            at_once=CHECKS_AT_ONCE if rules or request.param == "permify" else 1,
             read_ahead=rules and rules.read_ahead,
         )
         lane.start()

@@ -86,6 +86,13 @@ async def test_cold_send_calls_once_for_each_wave(authz: Parts) -> None:
         assert authz.server_calls() - sent == WAVES_OF_A_SEND + SERVER_CALLS_OF_THE_READS
 
 
+async def test_send_from_nothing_waits_four_times_for_an_engine_behind_a_socket(as_built: Parts) -> None:
+    """For the channel; for who asks, with what decides there; for the first two waves; and for those in the channel."""
+    as_built.engine.forget()
+    await _send(as_built, MEMBERS[0], optional=P.MENTION_EVERYONE)
+    assert as_built.engine.round_trips == 4
+
+
 async def test_each_further_right_costs_two_calls_at_most(authz: Parts) -> None:
     await _send(authz, MEMBERS[0])
     authz.engine.forget()
