@@ -32,6 +32,7 @@ MAX_BATCH: Final = 256
 """Functions in one transaction: bounds what the first of them waits for the last."""
 
 _BUSY_TIMEOUT_MS: Final = 5_000
+_WAL_CONTESTS: Final = 20
 _CACHE_KIB: Final = 8_192
 _CHECKPOINT_PAGES: Final = 2_000
 _CACHED_STATEMENTS: Final = 512
@@ -179,7 +180,7 @@ class Database:
         try:
             writer = self._connect()
             # In this order: the journal mode is kept in the file, the others are set on each connection.
-            writer.execute("PRAGMA journal_mode=WAL")
+            _keep_in_wal_mode(writer)
             writer.execute(f"PRAGMA synchronous={self._synchronous}")
             writer.execute("PRAGMA foreign_keys=ON")
             writer.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
@@ -352,6 +353,24 @@ def _explain(error: Exception) -> Exception:
     failure = kind(reason, message, metadata={"sqlite": getattr(error, "sqlite_errorname", "")})
     failure.__cause__ = error
     return failure
+
+
+def _keep_in_wal_mode(connection: sqlite3.Connection) -> None:
+    """Also while another process creates the file.
+
+    In this statement SQLite does not wait for whoever is about to write: two that have read the file and both want it
+    for themselves would wait for each other. In `BEGIN` it does.
+    """
+    for _ in range(_WAL_CONTESTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY:
+                raise
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[str], name: str) -> None:

@@ -281,6 +281,31 @@ async def test_write_says_that_the_database_is_locked_when_another_process_holds
     await db.close()
 
 
+async def test_open_waits_for_a_process_that_is_creating_the_same_file(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # as the first change of a file that is in no mode yet
+    opening = asyncio.ensure_future(Database.open(path, SCHEMA))
+    done, _ = await asyncio.wait([opening], timeout=0.2)
+    assert not done, "a new file is refused while another process creates it"
+    other.execute("COMMIT")
+    other.close()
+    db = await opening
+    assert await db.write(insert("a")) == 1
+    await db.close()
+
+
+async def test_open_gives_up_a_file_that_another_process_keeps_creating(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 30)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable) as caught:
+        await Database.open(path, SCHEMA)
+    assert caught.value.reason == "STORE_LOCKED"
+    other.close()
+
+
 @pytest.mark.parametrize("synchronous", ["FULL", "NORMAL"])
 async def test_connections_are_set_up_as_promised(path: Path, synchronous: sqlite.Synchronous) -> None:
     db = await Database.open(path, SCHEMA, synchronous=synchronous)
