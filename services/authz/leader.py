@@ -12,15 +12,13 @@ from beep.authz.v1.lane_service_pb2 import FollowEpochsRequest, FollowEpochsResp
 from beep.authz.v1.lane_service_pb2_grpc import LaneServiceStub
 from services.authz.reign import not_leading
 from services.common.auth import InternalTokens, Principal, PrincipalKind
+from services.common.limits import FACTS_PAGE_SECONDS
 from services.common.rpc import Channel, grpc_channel
 
 if TYPE_CHECKING:
     from beep.authz.v1.lane_service_pb2_grpc import LaneServiceAsyncStub
 
 PEER: Final = "authz"
-
-COMPARE_SECONDS: Final = 30.0
-"""As much as `beep reconcile` gives; a shorter deadline of whoever asked ends it sooner."""
 
 
 class Leader:
@@ -64,7 +62,7 @@ class Leader:
         self._reached()
         assert self._channel is not None
         async with self._while_it_leads():
-            return await DriftServiceStub(self._channel).CompareFacts(request, timeout=COMPARE_SECONDS)
+            return await DriftServiceStub(self._channel).CompareFacts(request, timeout=FACTS_PAGE_SECONDS)
 
     async def close(self) -> None:
         channel, self._channel, self._lane, self._address = self._channel, None, None, ""

@@ -3,6 +3,9 @@
     1. is the caller sovereign: owner, or granted ADMINISTRATOR?    2. is the right granted on the server?
     3. may the caller view the channel?                             4. is the right granted in the channel?
 
+An engine behind a socket is asked the second together with the first, as if its answer were no: for most it is, and for
+the others there is a question more. No answer is used for a context that it was not asked in.
+
 All of them are asked as of one instant (services/authz/pinning.py). Read anew in each wave, a decision would mix two
 states and allow what was allowed in neither (docs/adr/0005-decisions-and-epochs.md).
 """

@@ -14,13 +14,13 @@ from beep.authz.v1.facts_service_pb2_grpc import FactsServiceStub
 from beep.operator.v1.operator_service_pb2 import ReconcileResponse
 from services.common.clock import Clock
 from services.common.errors import InvalidArgument
+from services.common.limits import FACTS_PAGE_SECONDS
 from services.common.rpc import Channel
 
 if TYPE_CHECKING:
     from beep.authz.v1.facts_service_pb2_grpc import FactsServiceAsyncStub
 
 PAGE: Final = 200
-CALL_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 10.0
 """How long a source is asked again about what is changing. A relay that has not told authz by then stands still."""
 
@@ -75,13 +75,13 @@ class Reconciliation:
 
     async def _compare_stated(self, source: str, token: str, apply: bool, report: ReconcileResponse) -> str:
         request = facts_pb.ListFactsRequest(page_size=PAGE, page_token=token)
-        page = await self._sources[source].ListFacts(request, timeout=CALL_SECONDS)
+        page = await self._sources[source].ListFacts(request, timeout=FACTS_PAGE_SECONDS)
         await self._compare(page.facts, apply, report)
         return page.next_page_token
 
     async def _compare_held(self, token: str, apply: bool, report: ReconcileResponse) -> str:
         request = drift_pb.ListHeldFactsRequest(page_size=PAGE, page_token=token)
-        page = await self._authz.ListHeldFacts(request, timeout=CALL_SECONDS)
+        page = await self._authz.ListHeldFacts(request, timeout=FACTS_PAGE_SECONDS)
         stated = await self._ask(page.keys)
         # What is there still was compared when it was stated.
         await self._compare([fact for fact in stated if _is_removal(fact)], apply, report, only_removals=True)
@@ -131,14 +131,14 @@ class Reconciliation:
         any more. So what there was to repair is known from before, and it is told whatever becomes of the call.
         """
         look = drift_pb.CompareFactsRequest(facts=request.facts, last=request.last)
-        found = await self._authz.CompareFacts(look, timeout=CALL_SECONDS)
+        found = await self._authz.CompareFacts(look, timeout=FACTS_PAGE_SECONDS)
         if not request.apply or not found.drift:
             return found
         drifted = {_identity(drift.key) for drift in found.drift}
         facts = [fact for fact in request.facts if _identity(fact.stated.key) in drifted]
         repair = drift_pb.CompareFactsRequest(facts=facts, apply=True, last=request.last)
         try:
-            repaired = await self._authz.CompareFacts(repair, timeout=CALL_SECONDS)
+            repaired = await self._authz.CompareFacts(repair, timeout=FACTS_PAGE_SECONDS)
         finally:
             await self._repaired({drift.key.server_id for drift in found.drift} - {0})
         still = {(_identity(drift.key), drift.fact) for drift in repaired.drift}
@@ -157,7 +157,7 @@ class Reconciliation:
         stated: dict[_Identity, facts_pb.StatedFact] = {}
         for source, of_source in asked.items():
             request = facts_pb.GetFactsRequest(keys=of_source)
-            answer = await self._sources[source].GetFacts(request, timeout=CALL_SECONDS)
+            answer = await self._sources[source].GetFacts(request, timeout=FACTS_PAGE_SECONDS)
             stated.update((_identity(fact.key), fact) for fact in answer.facts)
         return list(stated.values())
 

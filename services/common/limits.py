@@ -86,6 +86,8 @@ AUDIT_REASON: Final = 512
 IDEMPOTENCY_KEY: Final = 128
 IDEMPOTENCY_LIFETIME: Final = 24 * 3600
 FACTS_PAGE: Final = 500
+FACTS_PAGE_SECONDS: Final = 30.0
+"""What a page may take, to be listed, compared or repaired, however many processes it passes."""
 
 # Users
 USERNAME_MIN: Final = 2

@@ -25,7 +25,7 @@ from tests.support.reconcile import reconcile
 from tests.support.roles import NOTHING
 from tests.support.world import World, make_accounts
 
-ROUNDS = int(os.environ.get("BEEP_KILL_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("BEEP_KILL_ROUNDS", "10"))
 COMPLETE_SECONDS = 20.0
 # How long to wait for what never comes; what comes does so as soon as the next process is ready.
 NEVER_SECONDS = 4.0

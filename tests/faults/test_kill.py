@@ -11,7 +11,7 @@ from tests.faults.burst import Burst
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
 
-ROUNDS = int(os.environ.get("BEEP_KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("BEEP_KILL_ROUNDS", "10"))
 
 
 @pytest.mark.timeout(60 + 15 * ROUNDS)

@@ -26,7 +26,6 @@ from tests.support.authz_process import AuthzProcess, authz_processes
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
 from tests.support.in_process import service
-from tests.support.patience import PATIENCE
 
 SERVER, USER = 10, 21
 TAKEOVER_SECONDS = 5.0
@@ -141,7 +140,8 @@ async def test_another_leads_and_changes_go_on_when_the_leader_is_killed(lane: G
     leader, fence = await lane.leader(), await lane.fence()
     survivors = await lane.followers()
     leader.process.kill()
-    await until(lambda: survivors[0].change(2, timeout=1.0), TAKEOVER_SECONDS)
+    took = await until(lambda: survivors[0].change(2, timeout=1.0), TAKEOVER_SECONDS)
+    assert took > LEASE_SECONDS - 1.0, "somebody else wrote while the killed one may have had the lease"
     assert await lane.fence() > fence
     for asked in survivors:
         await until(asked.outcome, 1.0)
@@ -202,13 +202,12 @@ async def test_change_waits_for_a_frozen_follower_only_until_its_lease_is_over(l
         begun = time.monotonic()
         await leader.change(2)
         took = time.monotonic() - begun
-        assert took < READ_LEASE_SECONDS * PATIENCE
+        # It has polled a moment ago, so most of its lease was left.
+        assert READ_LEASE_SECONDS / 4 < took < READ_LEASE_SECONDS + 1.0
         begun = time.monotonic()
         await other.change(4)
         await leader.change(6)
-        assert time.monotonic() - begun < READ_LEASE_SECONDS / 2 * PATIENCE, (
-            "who may not decide any more holds up nobody"
-        )
+        assert time.monotonic() - begun < READ_LEASE_SECONDS / 2, "who may not decide any more holds up nobody"
     finally:
         frozen.process.thaw()
 
@@ -232,8 +231,8 @@ async def test_another_leads_at_once_when_the_leader_is_stopped(lane: Group) -> 
     await asyncio.to_thread(leader.process.stop)
     took = await until(lambda: survivors[0].change(2), TAKEOVER_SECONDS)
     assert took < LEASE_SECONDS - 1.0
-    await asyncio.to_thread(leader.process.start)
     begun = time.monotonic()
+    await asyncio.to_thread(leader.process.start)
     assert await leader.outcome() == STRANGER
     assert time.monotonic() - begun < TAKEOVER_SECONDS
 

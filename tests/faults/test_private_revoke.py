@@ -15,7 +15,7 @@ from tests.support.gateway_client import GatewayClient
 from tests.support.refusals import CANNOT_MESSAGE_USER, UNKNOWN_CHANNEL
 from tests.support.world import Accounts
 
-ROUNDS = int(os.environ.get("BEEP_PRIVATE_REVOKE_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("BEEP_PRIVATE_REVOKE_ROUNDS", "25"))
 BURST = 6
 
 pytestmark = pytest.mark.timeout(60 + 2 * ROUNDS)

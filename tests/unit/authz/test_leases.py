@@ -19,10 +19,10 @@ from services.authz.reign import HOLD_SECONDS, Reign
 from services.authz.store.lease import SqliteLeases
 from services.authz.store.ports import WRITE_SECONDS
 from services.authz.succession import POLL_SECONDS
-from services.cli.reconciliation import CALL_SECONDS
 from services.common.auth import InternalTokens, Principal
 from services.common.clock import SystemClock
 from services.common.errors import Unavailable
+from services.common.limits import FACTS_PAGE_SECONDS
 from services.common.rpc import Channel
 from tests.support.clock import ManualClock
 
@@ -217,7 +217,7 @@ class TestLeader:
         leader = Leader(InternalTokens(OKPKey.generate_key("Ed25519", private=True), SystemClock()))
         await leader.at("127.0.0.1:1")
         await leader.compare(CompareFactsRequest())
-        assert given == [CALL_SECONDS]
+        assert given == [FACTS_PAGE_SECONDS]
 
 
 class TestSqliteLeases:
