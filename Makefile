@@ -36,7 +36,7 @@ bench: $(DEV)  ## measure throughput, latency and memory
 bench-against: $(DEV)  ## the same figures of this Beep and of the one of another commit, in turn (COMMIT=a9c9748)
 	$(BIN)/python -m bench.side_by_side $(COMMIT) $(ARGS)
 
-# `make test` plays the boundaries of every schema, which are the same each time; this plays generated calls as well.
+# What it has found with many calls, `make test` finds again with few, which are the same each time.
 EXAMPLES ?= 200
 conformance: $(DEV)  ## play the OpenAPI document with many generated calls (EXAMPLES=200 of each kind; 10 minutes)
 	CONFORMANCE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/conformance $(ARGS)

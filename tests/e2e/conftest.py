@@ -12,14 +12,14 @@ from tests.support.beep_process import BeepProcess
 from tests.support.circle import Circle
 from tests.support.demo import Demo
 from tests.support.permify import PermifyServer
-from tests.support.shared_beeps import BEEPS
+from tests.support.permify_plugin import ALL_ON_PERMIFY
 from tests.support.world import Accounts, World, make_accounts
 
 # A service that may sign in by client credentials: its id and its secret.
 SERVICE_CLIENT = ("reporting", "a secret of the tests")
 
 
-@pytest.fixture(scope="session", params=BEEPS)
+@pytest.fixture(scope="session", params=["permify"] if ALL_ON_PERMIFY else ["inprocess", "grpc", "permify"])
 def beep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BeepProcess]:
     """One Beep for all tests that only add to it."""
     directory = tmp_path_factory.mktemp(f"beep-{request.param}")

@@ -21,7 +21,6 @@ from tests.support.api import Api
 from tests.support.authz_process import authz_processes
 from tests.support.beep_process import BeepProcess
 from tests.support.patience import PATIENCE
-from tests.support.shared_beeps import once_per_engine
 
 STOP_SECONDS = 2.0
 
@@ -56,7 +55,6 @@ def one_line_of_error(done: subprocess.CompletedProcess[str], *said: str) -> Non
         assert words in done.stderr
 
 
-@once_per_engine
 def test_demo_prints_the_keys_that_scripts_start_from(beep: BeepProcess) -> None:
     made = beep.demo()
     assert made["api"] == f"{beep.url}/api/v10"
@@ -67,7 +65,6 @@ def test_demo_prints_the_keys_that_scripts_start_from(beep: BeepProcess) -> None
     assert [set(user) >= {"username", "user_id", "token"} for user in made["users"]] == [True] * 3
 
 
-@once_per_engine
 async def test_demo_makes_a_second_server_that_has_been_lived_in(beep: BeepProcess) -> None:
     done = run("demo", "--json", "--url", beep.url)
     assert done.returncode == 0, done.stderr
@@ -84,7 +81,6 @@ async def test_demo_makes_a_second_server_that_has_been_lived_in(beep: BeepProce
         assert found["total_results"] > 20
 
 
-@once_per_engine
 def test_demo_prints_commands_that_work(beep: BeepProcess) -> None:
     done = run("demo", "--url", beep.url, COLUMNS="40")
     assert done.returncode == 0, done.stderr
@@ -96,7 +92,6 @@ def test_demo_prints_commands_that_work(beep: BeepProcess) -> None:
     assert json.loads(said.stdout)["content"] == "!ping", said.stderr
 
 
-@once_per_engine
 def test_token_is_all_that_is_printed_and_works(beep: BeepProcess) -> None:
     owner = beep.demo()["users"][0]
     done = run("token", owner["email"], "--url", beep.url, BEEP_PASSWORD=owner["password"])
@@ -105,13 +100,11 @@ def test_token_is_all_that_is_printed_and_works(beep: BeepProcess) -> None:
     assert me.json()["username"] == owner["username"]
 
 
-@once_per_engine
 def test_token_says_why_when_the_password_is_wrong(beep: BeepProcess) -> None:
     done = run("token", "nobody@example.com", "--password", "guess", "--url", beep.url)
     one_line_of_error(done, "The e-mail address or the password is wrong.")
 
 
-@once_per_engine
 def test_mail_shows_the_newest_mail_of_an_address(beep: BeepProcess) -> None:
     owner = beep.demo()["users"][0]
     done = run("mail", "--data", str(beep.data), "--to", owner["email"])
@@ -120,7 +113,6 @@ def test_mail_shows_the_newest_mail_of_an_address(beep: BeepProcess) -> None:
     assert f"{beep.url}/identity/validate?token=" in done.stdout
 
 
-@once_per_engine
 def test_doctor_is_content_with_a_beep_that_runs(beep: BeepProcess) -> None:
     done = run("doctor", "--data", str(beep.data), "--url", beep.url)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -133,7 +125,6 @@ def test_commands_say_how_to_start_beep_when_none_runs(tmp_path: Path) -> None:
     one_line_of_error(run("mail", "--data", str(tmp_path / "none")), "There is no mail")
 
 
-@once_per_engine
 def test_up_refuses_what_it_cannot_use_in_one_line(beep: BeepProcess, tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     (tmp_path / "file").touch()
@@ -178,19 +169,16 @@ def test_clients_are_told_to_come_back_when_authz_serves_another_data_directory(
     assert closed.value.rcvd.code == 4000
 
 
-@once_per_engine
 def test_second_authz_is_refused_when_the_engine_is_embedded(beep: BeepProcess) -> None:
     done = run("run", "authz", "--data", str(beep.data), "--port", "1", BEEP_AUTHORIZER="embedded")
     one_line_of_error(done, "another process decides on", "serves only one", "BEEP_AUTHZ=HOST:PORT", "permify://")
 
 
-@once_per_engine
 def test_authz_refuses_a_port_that_is_in_use(beep: BeepProcess, tmp_path: Path) -> None:
     done = run("run", "authz", "--data", str(tmp_path / "data"), "--port", str(beep.port), BEEP_AUTHORIZER="embedded")
     one_line_of_error(done, "Cannot listen on", str(beep.port), "--port")
 
 
-@once_per_engine
 def test_up_refuses_data_that_is_in_use(beep: BeepProcess) -> None:
     one_line_of_error(run("up", "--data", str(beep.data), "--port", "0"), "Another Beep is running on")
 
@@ -304,7 +292,6 @@ def test_up_ends_without_a_stack_trace_when_it_is_interrupted_while_it_starts(tm
     assert "Traceback" not in errors
 
 
-@once_per_engine
 @pytest.mark.story("ADM-09")
 def test_explain_prints_each_step_and_the_change_that_helps(beep: BeepProcess) -> None:
     made = beep.demo()

@@ -1,6 +1,6 @@
 """Whoever follows the events knows what somebody knows who has just come: no event was forgotten, none says too much.
 
-A failure prints its seed; `SEEDS` is where to put it while it is looked into. With BEEP_E2E=full there are more.
+A failure prints its seed; `SEEDS` is where to put it while it is looked into.
 """
 
 import asyncio
@@ -16,15 +16,12 @@ from tests.support.circle import part
 from tests.support.client_model import ClientModel, differences
 from tests.support.gateway_client import GatewayClient
 from tests.support.random_actions import Crowd, found_server
-from tests.support.shared_beeps import FULL, once_per_engine
 from tests.support.world import Accounts
 
-SEEDS = (3, 5, 10, 17) if FULL else (3, 10)
+SEEDS = (3, 5, 10, 17)
 ACTIONS = 200
 SECONDS = 10.0
 """For what was done last to get to everybody."""
-
-pytestmark = once_per_engine
 
 
 async def knowledge_of_somebody_new(beep: BeepProcess, who: Api) -> object:

@@ -20,11 +20,8 @@ from discord.http import Route
 from services.common.permissions import Permission
 from tests.support.beep_process import BeepProcess
 from tests.support.demo import Demo
-from tests.support.shared_beeps import once_per_engine
 
 SECONDS = 15.0
-
-pytestmark = once_per_engine
 
 
 class PingBot(discord.Client):

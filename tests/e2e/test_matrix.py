@@ -14,11 +14,10 @@ from tests.support.matrix.play import play
 from tests.support.matrix.rows import API, Row
 from tests.support.matrix.stage import Stage
 from tests.support.matrix.subjects import SUBJECTS, Standing, Subject
-from tests.support.shared_beeps import once_per_engine
 
 AUTHENTICATION_FAILED = 4004
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), once_per_engine]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

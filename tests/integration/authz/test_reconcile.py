@@ -466,7 +466,7 @@ async def test_reconcile_finds_no_drift_in_a_storm_of_changes(
     random = Random(f"storm {apply}")
     async with asyncio.TaskGroup() as tasks:
         storm = [tasks.create_task(each) for each in _storm(reconciled, scene, random)]
-        for _ in range(3):
+        for _ in range(8):
             report = await reconciled.reconcile(apply=apply, late=pauses(random, 0.004))
             assert (report.drift, report.changing) == ([], 0)
         for task in storm:
@@ -481,7 +481,7 @@ async def test_planted_drift_is_found_and_repaired_in_a_storm_of_changes(
     random = Random("planted in a storm")
     async with asyncio.TaskGroup() as tasks:
         storm = [tasks.create_task(each) for each in _storm(reconciled, scene, random)]
-        for _ in range(3):
+        for _ in range(10):
             # Nothing that the storm changes, in a server that it changes all the time.
             await reconciled.plant(_seat(scene, STRANGER, scene.other_role))
             report = await reconciled.reconcile(apply=True, late=pauses(random, 0.004))

@@ -1,12 +1,8 @@
-"""Plays a row: first everybody who must be refused, then everybody who must not.
-
-Each 403 must say how it can be looked up. The first of each row is looked up, and with BEEP_E2E=full every one.
-"""
+"""Plays a row: first everybody who must be refused, then everybody who must not."""
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,7 +12,6 @@ from tests.support.matrix.rows import BEEP, Row
 from tests.support.matrix.rules import ALLOWED, HIDDEN, Verdict
 from tests.support.matrix.stage import Ids, Stage, filled_in, names_in
 from tests.support.matrix.subjects import SUBJECTS, Subject, unable
-from tests.support.shared_beeps import FULL
 from tests.support.world import NOBODYS_ID, assert_hidden
 
 AT_ONCE = 6
@@ -43,18 +38,17 @@ async def refusals(stage: Stage, row: Row, begun: Callable[[], None] = lambda: N
         ids = await stage.things(row)
         begun()
         answer = await _call(stage.people[row.actor], row, ids)
-        return [*_compared(row.actor, answer, row.refusal), *await _unexplained(stage, row, row.actor, answer, count())]
+        return [*_compared(row.actor, answer, row.refusal), *await _unexplained(stage, row, row.actor, answer)]
     subjects = [*SUBJECTS, unable(row.rule.needed)] if row.rule.needed else SUBJECTS
     await stage.regrant(unable(row.rule.needed))
     # A refused call changes nothing, so all of them are about the same things.
     ids = await stage.things(row)
     gate = asyncio.Semaphore(AT_ONCE)
-    numbers = count()
     begun()
 
     async def refuse(subject: Subject) -> list[str]:
         async with gate:
-            return await _refused(stage, row, ids, row.rule.verdict(subject), subject, numbers)
+            return await _refused(stage, row, ids, row.rule.verdict(subject), subject)
 
     found = await asyncio.gather(*(refuse(each) for each in subjects if row.rule.verdict(each) != ALLOWED))
     return [line for lines in found for line in lines]
@@ -90,9 +84,7 @@ async def _play_alone(stage: Stage, row: Row) -> list[str]:
     return wrong if answer.is_success else [*wrong, f"newcomer: refused with {answer.status_code} {answer.text[:200]}"]
 
 
-async def _refused(
-    stage: Stage, row: Row, ids: Ids, verdict: Verdict, subject: Subject, numbers: Iterator[int]
-) -> list[str]:
+async def _refused(stage: Stage, row: Row, ids: Ids, verdict: Verdict, subject: Subject) -> list[str]:
     person = stage.people[subject.name]
     if verdict == HIDDEN:
         try:
@@ -103,18 +95,16 @@ async def _refused(
             return [f"{subject.name}: not hidden: {str(error)[:300]}"]
         return []
     answer = await _call(person, row, ids)
-    return [*_compared(subject.name, answer, verdict), *await _unexplained(stage, row, subject.name, answer, numbers)]
+    return [*_compared(subject.name, answer, verdict), *await _unexplained(stage, row, subject.name, answer)]
 
 
-async def _unexplained(stage: Stage, row: Row, name: str, answer: httpx.Response, numbers: Iterator[int]) -> list[str]:
+async def _unexplained(stage: Stage, row: Row, name: str, answer: httpx.Response) -> list[str]:
     """What is wrong with a 403 that cannot be looked up, by the one refused and by the owner of the server."""
     if answer.status_code != httpx.codes.FORBIDDEN:
         return []
     decision_id = answer.json().get("decision_id")
     if not decision_id:
         return [f"{name}: a 403 without decision_id: {answer.text[:200]}"]
-    if next(numbers) and not FULL:
-        return []
     path = f"{BEEP}/decisions/{decision_id}"
     found = await stage.people[name].call("GET", path)
     if not found.is_success or found.json()["user_id"] != stage.people[name].user_id:

@@ -1,7 +1,7 @@
 """No decision is stale once a change is acknowledged, and never are two writes in flight, whatever happens to processes
 and messages; and each rule of the lane is needed for it.
 
-With LANE_SEEDS=40 that many histories of a minute are played instead of two; each takes a second or two.
+With LANE_SEEDS=40 that many histories of a minute are played instead of five; each takes a second or two.
 """
 
 import os
@@ -16,7 +16,7 @@ from services.authz.epochs import Epochs
 from tests.unit.authz.simulated_lane import Simulation
 
 SECONDS: Final = 60.0
-SEEDS: Final = int(os.environ.get("LANE_SEEDS", "2"))
+SEEDS: Final = int(os.environ.get("LANE_SEEDS", "5"))
 TRIES: Final = 40
 """As many histories are played until one shows a defect."""
 
