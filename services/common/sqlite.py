@@ -359,7 +359,7 @@ def _keep_in_wal_mode(connection: sqlite3.Connection) -> None:
     """Also while another process creates the file.
 
     In this statement SQLite does not wait for whoever is about to write: two that have read the file and both want it
-    for themselves would wait for each other. In `BEGIN` it does.
+    for themselves would wait for each other. In `BEGIN` it does, and gives up when that takes too long.
     """
     for _ in range(_WAL_CONTESTS):
         try:
@@ -368,7 +368,7 @@ def _keep_in_wal_mode(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as error:
             if _primary_code(error) != sqlite3.SQLITE_BUSY:
                 raise
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN EXCLUSIVE")
         connection.execute("ROLLBACK")
     connection.execute("PRAGMA journal_mode=WAL")
 

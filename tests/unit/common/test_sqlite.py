@@ -285,6 +285,7 @@ async def test_open_waits_for_a_process_that_is_creating_the_same_file(path: Pat
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")  # as the first change of a file that is in no mode yet
     opening = asyncio.ensure_future(Database.open(path, SCHEMA))
+    # Long enough to be refused in, and it ends with the refusal; nothing tells from outside that somebody waits.
     done, _ = await asyncio.wait([opening], timeout=0.2)
     assert not done, "a new file is refused while another process creates it"
     other.execute("COMMIT")
@@ -294,12 +295,16 @@ async def test_open_waits_for_a_process_that_is_creating_the_same_file(path: Pat
     await db.close()
 
 
-async def test_open_gives_up_a_file_that_another_process_keeps_creating(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("held", ["BEGIN IMMEDIATE", "BEGIN; SELECT * FROM sqlite_schema"])
+async def test_open_gives_up_a_new_file_that_another_process_does_not_let_go(
+    path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 30)
+    monkeypatch.setattr(sqlite, "_WAL_CONTESTS", 10_000)  # it is not their number that ends it
     other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE theirs (id)")
+    for statement in held.split("; "):
+        other.execute(statement).fetchall()
     with pytest.raises(Unavailable) as caught:
         await Database.open(path, SCHEMA)
     assert caught.value.reason == "STORE_LOCKED"
